@@ -1,0 +1,1 @@
+"""The library under the stages: how each of them does its work."""

@@ -1,0 +1,46 @@
+"""Every way in which a stage can say no.
+
+    MlopsError
+    ├── InputError            exit 2: bad command line, settings or input; says what to change
+    │   ├── SettingsError     a settings file or an MLOPS_ variable
+    │   ├── RecordError       a record that is missing, unreadable or was changed
+    │   ├── DataError         conversations that cannot be trained on
+    │   └── AzureError        what Azure ML refused or failed to do
+    └── Refusal               exit 1: a considered no, such as a rejected candidate
+
+Anything else that escapes is a bug of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class MlopsError(Exception):
+    """The root of the tree; `exit_code` is what the process ends with."""
+
+    exit_code = 2
+
+
+class InputError(MlopsError):
+    """Something the user can mend."""
+
+
+class SettingsError(InputError):
+    """A setting that is unknown, of the wrong type or out of range."""
+
+
+class RecordError(InputError):
+    """A record that is missing, unreadable or was changed after it was written."""
+
+
+class DataError(InputError):
+    """Conversations that cannot be trained on."""
+
+
+class AzureError(InputError):
+    """A request that Azure ML refused, or work that failed there."""
+
+
+class Refusal(MlopsError):  # noqa: N818 - a no is not an error
+    """A considered no: the work was done, and its result must not go further."""
+
+    exit_code = 1

@@ -1,0 +1,83 @@
+"""From settings and a model's own defaults to the parameters and the name of a fine-tuning job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlops.compute.allow_list import literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mlops.records import Parameter
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The parameters of a job, where each came from, and which defaults of the model the component does not take."""
+
+    values: dict[str, Parameter]
+    origins: dict[str, str]
+    dropped: tuple[str, ...]
+
+
+def merge(
+    settings: Mapping[str, Parameter],
+    *,
+    tags: Mapping[str, str],
+    inputs: Mapping[str, Any],
+    insist: tuple[str, ...],
+) -> Parameters:
+    """Return the settings overridden by the model's `model_specific_defaults`, except where the settings insist.
+
+    The registry adds keys to those defaults that `chat_completion_pipeline` has no inputs for (learning_rate_min);
+    handing them on would be refused, so they are dropped. Values take the type of the component's input.
+    """
+    defaults: dict[str, Parameter] = literal(tags.get("model_specific_defaults", "{}"))
+    values, origins = dict(settings), dict.fromkeys(settings, "settings")
+    for name, value in defaults.items():
+        if name in inputs and not (name in insist and name in settings):
+            origins[name] = _origin(settings.get(name), value)
+            values[name] = value
+    typed = {name: as_input(value, inputs[name].type if name in inputs else None) for name, value in values.items()}
+    dropped = tuple(sorted(name for name in defaults if name not in inputs))
+    return Parameters(typed, origins, dropped)
+
+
+def _origin(setting: Parameter | None, default: Parameter) -> str:
+    if setting is None or as_input(setting, "string") == as_input(default, "string"):
+        return "model default"
+    return f"model default, instead of {setting}"
+
+
+def as_input(value: Parameter, kind: str | None) -> Parameter:
+    """Return a value as a component input of a kind takes it: its enums spell booleans `true` and `false`."""
+    if kind == "string":
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    if kind == "integer":
+        return int(value)
+    return float(value) if kind == "number" else value
+
+
+def display_name(model: str, data: str, parameters: Mapping[str, Parameter], *, num_gpus: int, num_nodes: int) -> str:
+    """Return the job's name for people: model, data, effective batch, schedule, DeepSpeed, LoRA and limits.
+
+    The effective batch is per-device batch x gradient accumulation x GPUs per node x nodes.
+    """
+    per_device = int(parameters.get("per_device_train_batch_size", 1))
+    batch = per_device * int(parameters.get("gradient_accumulation_steps", 1)) * num_gpus * num_nodes
+    deepspeed = parameters.get("apply_deepspeed") == "true"
+    stage = f"ds{parameters.get('deepspeed_stage', '2')}" if deepspeed else "nods"
+    lora = "lora" if parameters.get("apply_lora") == "true" else "nolora"
+    parts = (
+        model.replace("/", "-"),
+        data,
+        f"bs{batch}",
+        str(parameters.get("lr_scheduler_type", "linear")),
+        stage,
+        lora,
+        f"save_limit{parameters.get('save_total_limit', -1)}",
+        f"seqlen{parameters.get('max_seq_length', -1)}",
+    )
+    return "-".join(parts)

@@ -1,0 +1,236 @@
+"""The seven records: each stage's result, frozen, holding the record of the stage before it.
+
+    DataAsset -> FineTuningJob -> Evaluation -> GateDecision -> RegisteredModel -> Deployment -> Rollout
+
+A record file carries a digest over its canonical JSON, so a record that was edited is noticed where it is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mlops.errors import RecordError
+
+Parameter = bool | int | float | str
+
+
+class Frozen(BaseModel):
+    """A part of a record: cannot change, and knows no field it does not declare."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Record(Frozen):
+    """What a stage leaves behind."""
+
+    @property
+    def digest(self) -> str:
+        """Return the SHA-256 of the canonical JSON (sorted keys, no spaces)."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @property
+    def refusal(self) -> str | None:
+        """Return why the path must end here, or None."""
+        return None
+
+
+class Split(Frozen):
+    """One JSON Lines file of conversations."""
+
+    rows: int
+    sha256: str
+    uri: str
+
+
+class DataAsset(Record):
+    """Conversations, validated and split, registered under their content hash (`prepare`)."""
+
+    id: str
+    name: str
+    version: str
+    source: str
+    content_hash: str
+    train: Split
+    validation: Split
+    test: Split
+    quarantined: int
+
+
+class FineTuningJob(Record):
+    """A completed training job and everything that went into it (`finetune`)."""
+
+    data: DataAsset
+    name: str
+    display_name: str
+    experiment: str
+    foundation_model: str
+    component: str
+    compute: str
+    num_gpus: int
+    parameters: dict[str, Parameter]
+    trained_model: str
+    studio_url: str
+
+
+class Evaluation(Record):
+    """Candidate, champion and base scored on the same held-out conversations in one job (`evaluate`)."""
+
+    job: FineTuningJob
+    name: str
+    champion: str | None
+    num_examples: int
+    test_data_sha256: str
+    examples_sha256: str
+    metrics: dict[str, dict[str, float]]
+    studio_url: str
+
+
+class Verdict(StrEnum):
+    """What the gate says of a rule, and of the candidate."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    INCONCLUSIVE = "inconclusive"
+
+
+class RuleResult(Frozen):
+    """One rule applied: the change is positive where the candidate is better.
+
+    `low` and `high` bound the change with the rule's confidence; all values are in the metric's own unit.
+    """
+
+    rule: str
+    verdict: Verdict
+    candidate: float
+    reference: float | None
+    change: float
+    low: float
+    high: float
+    required: float
+    reason: str
+
+
+class GateDecision(Record):
+    """The judgement on a candidate, rule by rule (`gate`)."""
+
+    evaluation: Evaluation
+    verdict: Verdict
+    reference: str
+    results: tuple[RuleResult, ...]
+
+    @property
+    def refusal(self) -> str | None:
+        """Name the rules that were not met."""
+        if self.verdict is Verdict.ACCEPTED:
+            return None
+        reasons = "; ".join(result.reason for result in self.results if result.verdict is self.verdict)
+        return f"the candidate is {self.verdict}: {reasons}"
+
+
+class RegisteredModel(Record):
+    """The accepted model in the workspace's registry, with its lineage in tags (`register`)."""
+
+    decision: GateDecision
+    id: str
+    name: str
+    version: str
+
+
+class Answer(Frozen):
+    """One question put to a deployment, and what it said."""
+
+    question: str
+    answer: str
+
+
+class Deployment(Record):
+    """The idle color of the endpoint, serving the new model without traffic (`deploy`)."""
+
+    model: RegisteredModel
+    endpoint: str
+    name: str
+    stable: str | None
+    instance_type: str
+    scoring_uri: str
+    smoke: tuple[Answer, ...]
+
+
+class RolloutStep(Frozen):
+    """One planned weight, and what the requests at that weight showed.
+
+    Latencies are medians in seconds; `error_rate` counts the candidate's requests only.
+    """
+
+    weight: int
+    num_requests: int
+    num_candidate: int
+    error_rate: float
+    latency_s: float
+    stable_latency_s: float | None
+    verdict: str
+    reason: str
+
+
+class Rollout(Record):
+    """How traffic moved to the new deployment, or came back (`rollout`)."""
+
+    deployment: Deployment
+    phase: str
+    steps: tuple[RolloutStep, ...]
+    traffic: dict[str, int]
+    answer: Answer | None
+
+    @property
+    def refusal(self) -> str | None:
+        """Say why traffic came back."""
+        if self.phase == "SUCCEEDED":
+            return None
+        return f"rolled back at {self.steps[-1].weight} %: {self.steps[-1].reason}"
+
+
+STAGES: Final[dict[str, type[Record]]] = {
+    "prepare": DataAsset,
+    "finetune": FineTuningJob,
+    "evaluate": Evaluation,
+    "gate": GateDecision,
+    "register": RegisteredModel,
+    "deploy": Deployment,
+    "rollout": Rollout,
+}
+
+R = TypeVar("R", bound=Record)
+
+
+def seal(record: Record) -> bytes:
+    """Return the record's file: its JSON and its digest."""
+    document = {"digest": record.digest, "record": record.model_dump(mode="json")}
+    return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def unseal(kind: type[R], content: bytes, *, where: str) -> R:
+    """Return the record in a file's content.
+
+    Raises RecordError, naming `where`, if it is unreadable or does not match its digest.
+    """
+    try:
+        document: dict[str, Any] = json.loads(content)
+        record = kind.model_validate(document["record"])
+        digest = document["digest"]
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        raise RecordError(f"{where} is not a readable {kind.__name__} record: {_first_line(error)}") from error
+    if record.digest != digest:
+        raise RecordError(
+            f"{where} was changed after it was written: its content has digest {record.digest[:12]}, "
+            f"its seal says {str(digest)[:12]}. Run the stage that writes it again."
+        )
+    return record
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,1 @@
+"""What people see: progress while it runs, tables when it is done, Markdown on GitHub."""

@@ -1,0 +1,88 @@
+"""The tables of a release: as text in the terminal, as Markdown in GitHub's step summary."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.table import Table as RichTable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rich.console import Console
+
+    from mlops.records import GateDecision, Rollout
+
+SUMMARY = "GITHUB_STEP_SUMMARY"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A title, a heading per column, and rows of text."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def markdown(self) -> str:
+        """Return the table in GitHub's Markdown."""
+        lines = [self.headings, ("---",) * len(self.headings), *self.rows]
+        return f"### {self.title}\n\n" + "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
+
+    def rich(self) -> RichTable:
+        """Return the table for a terminal."""
+        table = RichTable(title=self.title, title_justify="left")
+        for heading in self.headings:
+            table.add_column(heading)
+        for row in self.rows:
+            table.add_row(*row)
+        return table
+
+
+def show(console: Console, table: Table) -> None:
+    """Print a table, and add it to the step summary when GitHub runs us."""
+    console.print(table.rich())
+    if path := os.environ.get(SUMMARY):
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(table.markdown() + "\n")
+
+
+def decision(record: GateDecision) -> Table:
+    """Return what each rule said, the candidate beside its reference."""
+    rows = tuple(
+        (
+            result.rule,
+            f"{result.candidate:.4f}",
+            "" if result.reference is None else f"{result.reference:.4f}",
+            f"{result.change:+.4f}",
+            f"{result.low:+.4f} to {result.high:+.4f}",
+            f"{result.required:+.4f}",
+            str(result.verdict),
+        )
+        for result in record.results
+    )
+    headings = ("rule", "candidate", "reference", "better by", "interval", "required", "verdict")
+    return Table(f"Gate: {record.verdict}, compared with the {record.reference}", headings, rows)
+
+
+def parameters(values: Mapping[str, object], origins: Mapping[str, str]) -> Table:
+    """Return the fine-tuning parameters and where each came from."""
+    rows = tuple((name, str(value), origins[name]) for name, value in sorted(values.items()))
+    return Table("Fine-tuning parameters", ("parameter", "value", "from"), rows)
+
+
+def steps(record: Rollout) -> Table:
+    """Return what each step of a rollout showed."""
+    rows = tuple((f"{step.weight} %", str(step.num_requests), step.verdict, step.reason) for step in record.steps)
+    return Table(f"Rollout: {record.phase}", ("weight", "requests", "verdict", "new deployment"), rows)
+
+
+def traffic(endpoint: str, weights: Mapping[str, int], models: Mapping[str, str]) -> Table:
+    """Return which deployment of an endpoint serves which model to how many users."""
+    rows = tuple(
+        (name, f"{weight} %", "█" * (weight // 5), models.get(name, "")) for name, weight in sorted(weights.items())
+    )
+    return Table(f"Endpoint {endpoint}", ("deployment", "traffic", "", "model"), rows)

@@ -1,0 +1,131 @@
+"""Run a stage from the command line: `python -m pipelines.<stage> --environment NAME --run RUN`.
+
+A run is a folder, `runs/<run>/`; each stage reads the record before it there and writes its own last, whole.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
+
+from rich.console import Console
+
+from mlops import settings as settings_module
+from mlops.errors import InputError, MlopsError, RecordError, Refusal
+from mlops.records import STAGES, Record, seal, unseal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mlops.settings import Settings
+    from mlops.workspace.client import Workspace
+
+P = ParamSpec("P")
+R = TypeVar("R", bound=Record)
+
+RUN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,39}")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every stage is given beside its record."""
+
+    environment: str
+    run: str
+    folder: Path
+    settings: Settings
+    console: Console
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """Return the workspace, opened at the first use; an emulator is started first if the settings ask."""
+        from mlops.workspace.client import connect, start_emulator
+
+        if self.settings.workspace.emulator:
+            os.environ.update(start_emulator())
+        return connect(self.settings.workspace)
+
+    def say(self, line: str) -> None:
+        """Print a line of a stage's result."""
+        self.console.print(f"      {line}", highlight=False, soft_wrap=True)
+
+
+def main(stage: Callable[Concatenate[Context, P], R]) -> None:
+    """Run one stage for the command line and exit: 0 done, 1 a considered no, 2 something to mend."""
+
+    def after_the_one_before(context: Context) -> None:
+        perform(stage, context, *_before(stage.__name__, context.folder))  # type: ignore[arg-type, call-arg]  # by name
+
+    run(after_the_one_before, description=stage.__doc__)
+
+
+def run(program: Callable[[Context], object], *, description: str | None) -> None:
+    """Parse the command line all programs share, run the program, and exit with its code."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
+    parser.add_argument("--run", required=True, help="name of the run; its records are kept under runs/<run>/")
+    arguments = parser.parse_args()
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    try:
+        program(_context(arguments.environment, arguments.run, console))
+    except MlopsError as error:
+        style = "yellow" if isinstance(error, Refusal) else "red"
+        console.print(str(error), style=style, markup=False, highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+
+
+def perform(stage: Callable[Concatenate[Context, P], R], context: Context, /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a stage and write its record, last and atomically.
+
+    Raises Refusal after that if the record says that the path ends here.
+    """
+    name, number = stage.__name__, list(STAGES).index(stage.__name__) + 1
+    summary = (stage.__doc__ or "").splitlines()[0]
+    context.console.print(f"[bold]\\[{number}/{len(STAGES)}] {name}[/bold]  {summary}", highlight=False)
+    start = time.monotonic()
+    record = stage(context, *args, **kwargs)
+    write(context.folder / f"{name}.json", seal(record))
+    context.say(f"[green]done[/green] in {time.monotonic() - start:.0f} s")
+    if record.refusal:
+        raise Refusal(f"{name}: {record.refusal}")
+    return record
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
+def load(folder: Path, stage: str) -> Record:
+    """Return the record that a stage left in a run's folder.
+
+    Raises RecordError naming the stage to run if there is none, or if it was changed.
+    """
+    path = folder / f"{stage}.json"
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise RecordError(f"{path} does not exist: run the {stage} stage of run {folder.name} first") from None
+    return unseal(STAGES[stage], content, where=str(path))
+
+
+def _before(stage: str, folder: Path) -> tuple[Record, ...]:
+    names = list(STAGES)
+    index = names.index(stage)
+    return (load(folder, names[index - 1]),) if index else ()
+
+
+def _context(environment: str, run: str, console: Console) -> Context:
+    if not RUN_NAME.fullmatch(run):
+        raise InputError(f"--run {run}: must be letters, digits and dashes, 40 at most")
+    return Context(environment, run, Path("runs") / run, settings_module.load(environment), console)

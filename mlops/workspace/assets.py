@@ -1,0 +1,102 @@
+"""Assets: foundation models and components of registries, data and models of the workspace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mlops.workspace.client import azure_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from mlops.settings import AssetReference
+    from mlops.workspace.client import Workspace
+
+
+@dataclass(frozen=True)
+class FoundationModel:
+    """A model of a registry, with the tags and properties that say how it may be trained."""
+
+    id: str
+    name: str
+    version: str
+    tags: Mapping[str, str]
+    properties: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Component:
+    """A component of a registry; `inputs` maps each input's name to its specification."""
+
+    id: str
+    name: str
+    version: str
+    inputs: Mapping[str, Any]
+    callable: Any = field(repr=False)
+
+
+def foundation_model(workspace: Workspace, reference: AssetReference) -> FoundationModel:
+    """Return a model of a registry.
+
+    Raises AzureError if the registry has no such model or version.
+    """
+    with azure_errors(f"find model {reference.name}:{reference.version} in registry {reference.registry}"):
+        model = workspace.registry(reference.registry).models.get(reference.name, **_which(reference.version))
+    return FoundationModel(model.id, model.name, model.version, model.tags or {}, model.properties or {})
+
+
+def component(workspace: Workspace, reference: AssetReference) -> Component:
+    """Return a component of a registry.
+
+    Raises AzureError if the registry has no such component or version.
+    """
+    with azure_errors(f"find component {reference.name}:{reference.version} in registry {reference.registry}"):
+        found = workspace.registry(reference.registry).components.get(reference.name, **_which(reference.version))
+    return Component(found.id, found.name, found.version, found.inputs, found)
+
+
+def _which(version: str) -> dict[str, str]:
+    return {"label": "latest"} if version == "latest" else {"version": version}
+
+
+def register_data(
+    workspace: Workspace, folder: Path, *, name: str, version: str, tags: Mapping[str, str]
+) -> tuple[str, str]:
+    """Register a folder as data asset, unless that version exists; return the asset's id and its folder's URI."""
+    from azure.ai.ml.constants import AssetTypes
+    from azure.ai.ml.entities import Data
+    from azure.core.exceptions import ResourceNotFoundError
+
+    with azure_errors(f"register data asset {name}:{version}"):
+        try:
+            asset = workspace.ml.data.get(name, version)
+        except ResourceNotFoundError:
+            data = Data(name=name, version=version, path=str(folder), type=AssetTypes.URI_FOLDER, tags=dict(tags))
+            asset = workspace.ml.data.create_or_update(data)
+    return f"azureml:{name}:{version}", str(asset.path).rstrip("/")
+
+
+def register_model(
+    workspace: Workspace, path: str, *, name: str, version: str, description: str, tags: Mapping[str, str]
+) -> str:
+    """Register a job's output as MLflow model, unless that version exists; return the model's id."""
+    from azure.ai.ml.constants import AssetTypes
+    from azure.ai.ml.entities import Model
+    from azure.core.exceptions import ResourceNotFoundError
+
+    with azure_errors(f"register model {name}:{version}"):
+        try:
+            workspace.ml.models.get(name, version)
+        except ResourceNotFoundError:
+            model = Model(
+                name=name,
+                version=version,
+                path=path,
+                type=AssetTypes.MLFLOW_MODEL,
+                description=description,
+                tags=dict(tags),
+            )
+            workspace.ml.models.create_or_update(model)
+    return f"azureml:{name}:{version}"

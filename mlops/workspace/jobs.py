@@ -1,0 +1,141 @@
+"""Jobs: submitted once, followed to their end."""
+
+from __future__ import annotations
+
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from io import TextIOBase
+from typing import TYPE_CHECKING, Any
+
+from mlops.errors import AzureError
+from mlops.workspace.client import azure_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from mlops.records import Parameter
+    from mlops.workspace.assets import Component, FoundationModel
+    from mlops.workspace.client import Workspace
+
+
+@dataclass(frozen=True)
+class FinetuningRequest:
+    """Everything a fine-tuning pipeline job is made of; URIs are `azureml://` paths."""
+
+    name: str
+    display_name: str
+    experiment: str
+    compute: str
+    num_gpus: int
+    train_uri: str
+    validation_uri: str
+    test_uri: str
+    parameters: Mapping[str, Parameter]
+    tags: Mapping[str, str]
+
+
+def submit_finetuning(
+    workspace: Workspace, component: Component, model: FoundationModel, request: FinetuningRequest
+) -> bool:
+    """Submit the registry's pipeline with output `trained_model`; return False if a job of that name exists."""
+    from azure.ai.ml import Input
+    from azure.ai.ml.dsl import pipeline
+    from azure.ai.ml.entities import PipelineJobSettings
+
+    def chat_completion() -> dict[str, Any]:
+        step = component.callable(
+            mlflow_model_path=Input(type="mlflow_model", path=model.id),
+            compute_model_import=request.compute,
+            compute_preprocess=request.compute,
+            compute_finetune=request.compute,
+            compute_model_evaluation=request.compute,
+            train_file_path=Input(type="uri_file", path=request.train_uri),
+            validation_file_path=Input(type="uri_file", path=request.validation_uri),
+            test_file_path=Input(type="uri_file", path=request.test_uri),
+            number_of_gpu_to_use_finetuning=request.num_gpus,
+            **request.parameters,
+        )
+        return {"trained_model": step.outputs.mlflow_model_folder}
+
+    with azure_errors(f"build the pipeline of {request.display_name}"):
+        job = pipeline(chat_completion, name=request.display_name)()
+    job.name, job.display_name, job.tags = request.name, request.display_name, dict(request.tags)
+    # A cached result would hide that a component drifted.
+    job.settings = PipelineJobSettings(force_rerun=True, continue_on_step_failure=False)
+    return _submit(workspace, job, request.experiment)
+
+
+def submit_component(
+    workspace: Workspace, spec: Path, inputs: Mapping[str, Any], *, name: str, experiment: str, compute: str
+) -> bool:
+    """Submit a command component of ours as a job; return False if a job of that name exists.
+
+    Inputs are numbers, texts, or (type, path) pairs.
+    """
+    from azure.ai.ml import Input, load_component
+
+    with azure_errors(f"build the job of {spec.name}"):
+        step = load_component(spec)(
+            **{
+                key: Input(type=value[0], path=value[1]) if isinstance(value, tuple) else value
+                for key, value in inputs.items()
+            }
+        )
+    step.name, step.compute = name, compute
+    return _submit(workspace, step, experiment)
+
+
+def _submit(workspace: Workspace, job: Any, experiment: str) -> bool:
+    """Submit a job unless there is one of its name: a stage that runs again attaches to its own job."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    with azure_errors(f"submit job {job.name}"):
+        try:
+            workspace.ml.jobs.get(job.name)
+        except ResourceNotFoundError:
+            with redirect_stdout(_Lines(lambda _: None)):
+                workspace.ml.jobs.create_or_update(job, experiment_name=experiment)
+            return True
+    return False
+
+
+def follow(workspace: Workspace, name: str, *, log: Path, on_line: Callable[[str], None]) -> str:
+    """Wait for a job's end, writing its log and handing on each line; return its Studio address.
+
+    Raises AzureError if it failed or was canceled: the SDK's stream ends in silence for a canceled one.
+    """
+    with log.open("w", encoding="utf-8") as file, azure_errors(f"finish job {name}; its log is {log}"):
+
+        def line(text: str) -> None:
+            file.write(text + "\n")
+            file.flush()
+            on_line(text)
+
+        with redirect_stdout(_Lines(line)):
+            workspace.ml.jobs.stream(name)
+        job = workspace.ml.jobs.get(name)
+    if job.status != "Completed":
+        raise AzureError(f"job {name} ended as {job.status}; its log is {log}")
+    return str(job.studio_url)
+
+
+def download(workspace: Workspace, name: str, output: str, folder: Path) -> Path:
+    """Download a job's output; return the folder that holds it."""
+    with azure_errors(f"download output {output} of job {name}"), redirect_stdout(_Lines(lambda _: None)):
+        workspace.ml.jobs.download(name, output_name=output, download_path=folder)
+    return folder / "named-outputs" / output
+
+
+class _Lines(TextIOBase):
+    """A text stream that hands on whole lines."""
+
+    def __init__(self, on_line: Callable[[str], None]) -> None:
+        self._on_line, self._rest = on_line, ""
+
+    def write(self, text: str) -> int:
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            if line.strip():
+                self._on_line(line)
+        return len(text)

@@ -1,0 +1,138 @@
+"""Sessions: checks (`nox`), the seven stages and the whole release, all in one virtual environment, `.venv`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.default_venv_backend = "none"
+nox.options.stop_on_first_error = True
+
+VENV = Path(".venv")
+BIN = VENV / ("Scripts" if sys.platform == "win32" else "bin")
+LOCK = Path("requirements.lock")
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+
+
+def install(session: nox.Session, *groups: str, extra: str = "local") -> None:
+    """Install this project, an extra and dependency groups at the locked versions, unless that was done before."""
+    if not BIN.exists():
+        session.run(sys.executable, "-m", "venv", str(VENV), external=True)
+    wanted = [f"-e.[{extra}]" if extra else "-e."]
+    wanted += [package for group in groups for package in PYPROJECT["dependency-groups"][group]]
+    stamp = VENV / f"installed-{'-'.join((extra or 'base', *groups))}"
+    inputs = "\n".join([*wanted, LOCK.read_text(), Path("pyproject.toml").read_text()])
+    if not stamp.exists() or stamp.read_text() != inputs:
+        run(session, "python", "-m", "pip", "install", "--quiet", "--constraint", str(LOCK), *wanted)
+        stamp.write_text(inputs)
+
+
+def run(session: nox.Session, program: str, *arguments: str) -> None:
+    """Run a program of the virtual environment."""
+    path = os.pathsep.join([str(BIN.resolve()), os.environ["PATH"]])
+    session.run(str(BIN / program), *arguments, external=True, env={"PATH": path})
+
+
+def argument(session: nox.Session, name: str, default: str) -> str:
+    """Return the value after a flag on nox's command line, else the default."""
+    return session.posargs[session.posargs.index(name) + 1] if name in session.posargs else default
+
+
+def stage(session: nox.Session, name: str, *, default_run: str = "local") -> None:
+    """Run one program of `pipelines`; the emulator and the trainer are only installed where they run."""
+    environment = argument(session, "--environment", "local")
+    install(session, extra="local" if environment == "local" else "")
+    name_of_run = argument(session, "--run", default_run)
+    run(session, "python", "-m", f"pipelines.{name}", "--environment", environment, "--run", name_of_run)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting."""
+    install(session, "lint")
+    run(session, "ruff", "check")
+    run(session, "ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types of every module."""
+    install(session, "types")
+    run(session, "mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests, in parallel."""
+    install(session, "tests")
+    run(session, "pytest", "--numprocesses", "2", "--dist", "loadgroup", *session.posargs)
+
+
+@nox.session(default=False)
+def prepare(session: nox.Session) -> None:
+    """Turn chat conversations into validated splits and register them as a data asset."""
+    stage(session, "prepare")
+
+
+@nox.session(default=False)
+def finetune(session: nox.Session) -> None:
+    """Fine-tune the foundation model on the GPU cluster with the registry's chat-completion pipeline."""
+    stage(session, "finetune")
+
+
+@nox.session(default=False)
+def evaluate(session: nox.Session) -> None:
+    """Score candidate, champion and base on the same held-out conversations in one job."""
+    stage(session, "evaluate")
+
+
+@nox.session(default=False)
+def gate(session: nox.Session) -> None:
+    """Decide from the evaluation whether the candidate may go to production."""
+    stage(session, "gate")
+
+
+@nox.session(default=False)
+def register(session: nox.Session) -> None:
+    """Register the accepted model with its lineage."""
+    stage(session, "register")
+
+
+@nox.session(default=False)
+def deploy(session: nox.Session) -> None:
+    """Put the model behind the endpoint's idle color, without traffic, and ask it questions."""
+    stage(session, "deploy")
+
+
+@nox.session(default=False)
+def rollout(session: nox.Session) -> None:
+    """Shift traffic to the new deployment step by step, and back at once if it does worse."""
+    stage(session, "rollout")
+
+
+@nox.session(default=False)
+def release(session: nox.Session) -> None:
+    """Take conversations to production: all seven stages, in a new run."""
+    stage(session, "release", default_run=time.strftime("%Y%m%d-%H%M%S"))
+
+
+@nox.session(default=False)
+def clean(session: nox.Session) -> None:
+    """Delete the endpoint and its deployments."""
+    environment = argument(session, "--environment", "local")
+    install(session, extra="local" if environment == "local" else "")
+    run(session, "mlops", "clean", "--environment", environment)
+
+
+@nox.session(default=False)
+def lock(session: nox.Session) -> None:
+    """Write the locked versions anew from pyproject.toml."""
+    groups = [word for group in PYPROJECT["dependency-groups"] for word in ("--group", group)]
+    run(session, "python", "-m", "pip", "install", "--quiet", "uv")
+    options = ("--all-extras", "--universal", "--upgrade", "--no-header", "--no-annotate", "--quiet")
+    run(session, "uv", "pip", "compile", "pyproject.toml", *options, *groups, "--output-file", str(LOCK))

@@ -1,0 +1,1 @@
+"""The seven stages, one thin program each, and `release`, which runs them in order."""

@@ -1,0 +1,93 @@
+"""Stage 2 of 7: `python -m pipelines.finetune --environment local --run RUN`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from mlops import finetuning, stage
+from mlops.compute.allow_list import check_size, num_gpus
+from mlops.finetuning import Parameters
+from mlops.records import DataAsset, FineTuningJob
+from mlops.reports import tables
+from mlops.reports.progress import progress
+from mlops.stage import Context
+from mlops.workspace.assets import Component, FoundationModel, component, foundation_model
+from mlops.workspace.cluster import ensure_cluster, sizes
+from mlops.workspace.jobs import FinetuningRequest, follow, submit_finetuning
+
+
+def finetune(context: Context, data: DataAsset) -> FineTuningJob:
+    """Fine-tune the foundation model on the GPU cluster with the registry's chat-completion pipeline."""
+    settings, workspace = context.settings.finetune, context.workspace
+    model = foundation_model(workspace, settings.model)
+    pipeline = component(workspace, settings.component)
+    size = ensure_cluster(workspace, settings.cluster)
+    where = check_size(size, "finetune", tags=model.tags, properties=model.properties)
+    gpus = num_gpus(size, sizes(workspace))
+    context.say(f"{model.id}\n      {pipeline.id}")
+    context.say(f"cluster {settings.cluster.name}: {size}, {gpus} GPU per node, allowed by the {where}")
+    parameters = _parameters(context, model, pipeline)
+    request = _request(context, data, model, pipeline, parameters, gpus)
+    new = submit_finetuning(workspace, pipeline, model, request)
+    context.say(f"{'submitted' if new else 'attached to'} job {request.name}: {request.display_name}")
+    with progress(context.console) as show:
+        studio_url = follow(workspace, request.name, log=context.folder / "finetune.log", on_line=show)
+    return FineTuningJob(
+        data=data,
+        name=request.name,
+        display_name=request.display_name,
+        experiment=request.experiment,
+        foundation_model=model.id,
+        component=pipeline.id,
+        compute=request.compute,
+        num_gpus=gpus,
+        parameters=parameters.values,
+        trained_model=f"azureml://jobs/{request.name}/outputs/trained_model",
+        studio_url=studio_url,
+    )
+
+
+def _parameters(context: Context, model: FoundationModel, pipeline: Component) -> Parameters:
+    settings = context.settings.finetune
+    merged = finetuning.merge(
+        settings.training | settings.optimization,
+        tags=model.tags,
+        inputs=pipeline.inputs,
+        insist=settings.insist,
+    )
+    tables.show(context.console, tables.parameters(merged.values, merged.origins))
+    if merged.dropped:
+        context.say(f"the model's defaults {', '.join(merged.dropped)} are no inputs of {pipeline.name}: left out")
+    return merged
+
+
+def _request(
+    context: Context,
+    data: DataAsset,
+    model: FoundationModel,
+    pipeline: Component,
+    parameters: Parameters,
+    gpus: int,
+) -> FinetuningRequest:
+    """Return the request; its name is the idempotency key, so the same run with the same inputs is the same job."""
+    cluster = context.settings.finetune.cluster
+    key = json.dumps([model.id, pipeline.id, data.content_hash, parameters.values, cluster.name], sort_keys=True)
+    digest = hashlib.sha256(key.encode()).hexdigest()[:8]
+    names = (model.name, data.name, parameters.values)
+    return FinetuningRequest(
+        name=f"finetune-{context.run}-{digest}",
+        display_name=finetuning.display_name(*names, num_gpus=gpus, num_nodes=cluster.num_nodes),
+        experiment=f"chat_completion_{model.name}",
+        compute=cluster.name,
+        num_gpus=gpus,
+        train_uri=data.train.uri,
+        validation_uri=data.validation.uri,
+        test_uri=data.test.uri,
+        parameters=parameters.values,
+        tags={"run": context.run, "content_hash": data.content_hash},
+    )
+
+
+if __name__ == "__main__":
+    stage.main(finetune)

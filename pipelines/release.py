@@ -1,0 +1,44 @@
+"""All seven stages in order: `python -m pipelines.release --environment local --run RUN`."""
+
+from __future__ import annotations
+
+from mlops import stage
+from mlops.records import Rollout
+from mlops.reports import tables
+from mlops.stage import Context, perform
+from mlops.workspace import endpoints
+from pipelines.deploy import deploy
+from pipelines.evaluate import evaluate
+from pipelines.finetune import finetune
+from pipelines.gate import gate
+from pipelines.prepare import prepare
+from pipelines.register import register
+from pipelines.rollout import rollout
+
+
+def release(context: Context) -> Rollout:
+    """Take conversations to production: the seven stages, each given what the one before returned."""
+    data = perform(prepare, context)
+    job = perform(finetune, context, data)
+    evaluation = perform(evaluate, context, job)
+    decision = perform(gate, context, evaluation)
+    model = perform(register, context, decision)
+    deployment = perform(deploy, context, model)
+    return perform(rollout, context, deployment)
+
+
+def _show(context: Context, record: Rollout) -> None:
+    """Print what a person wants to see last: the judgement, the traffic, and the model talking."""
+    deployment = record.deployment
+    tables.show(context.console, tables.decision(deployment.model.decision))
+    endpoint = endpoints.find(context.workspace, deployment.endpoint)
+    if endpoint is not None:
+        models = {name: endpoints.deployed_model(context.workspace, endpoint.name, name) for name in endpoint.traffic}
+        tables.show(context.console, tables.traffic(endpoint.name, endpoint.traffic, models))
+    if record.answer is not None:
+        context.console.print("[bold]user[/bold]     ", record.answer.question, highlight=False)
+        context.console.print("[bold]assistant[/bold]", record.answer.answer, highlight=False)
+
+
+if __name__ == "__main__":
+    stage.run(lambda context: _show(context, release(context)), description=release.__doc__)

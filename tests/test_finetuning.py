@@ -1,0 +1,73 @@
+"""Parameters and names of fine-tuning jobs."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from mlops.finetuning import display_name, merge
+
+KINDS = {"learning_rate": "number", "num_train_epochs": "integer", "apply_lora": "string", "deepspeed_stage": "string"}
+INPUTS = {name: SimpleNamespace(type=kind) for name, kind in KINDS.items()}
+TAGS = {
+    "model_specific_defaults": "{'learning_rate': '5e-6', 'learning_rate_min': 5e-7, 'num_train_epochs': 1, "
+    "'apply_lora': 'true', 'deepspeed_stage': 2}"
+}
+
+
+def test_the_models_defaults_override_the_settings_and_say_so() -> None:
+    """Row 10 of the flow: the registry knows the model better; the table shows what was replaced."""
+    merged = merge({"num_train_epochs": 3}, tags=TAGS, inputs=INPUTS, insist=())
+    assert merged.values["num_train_epochs"] == 1
+    assert merged.origins["num_train_epochs"] == "model default, instead of 3"
+
+
+def test_a_setting_can_insist() -> None:
+    """What the settings insist on is not overridden."""
+    merged = merge({"num_train_epochs": 3}, tags=TAGS, inputs=INPUTS, insist=("num_train_epochs",))
+    assert merged.values["num_train_epochs"] == 3
+    assert merged.origins["num_train_epochs"] == "settings"
+
+
+def test_defaults_that_are_no_inputs_are_dropped() -> None:
+    """The service refuses unknown inputs, so a new key in the registry must not break the job."""
+    merged = merge({}, tags=TAGS, inputs=INPUTS, insist=())
+    assert merged.dropped == ("learning_rate_min",)
+    assert "learning_rate_min" not in merged.values
+
+
+def test_values_take_the_types_of_the_inputs() -> None:
+    """The registry writes numbers as text and enums as numbers; the component gets what it declares."""
+    merged = merge({"apply_lora": True}, tags=TAGS, inputs=INPUTS, insist=("apply_lora",))
+    assert merged.values == {
+        "learning_rate": 5e-6,
+        "num_train_epochs": 1,
+        "apply_lora": "true",
+        "deepspeed_stage": "2",
+    }
+
+
+@pytest.mark.parametrize(
+    ("parameters", "name"),
+    [
+        ({}, "Phi-bs4-linear-nods-nolora-save_limit-1-seqlen-1"),
+        (
+            {
+                "per_device_train_batch_size": 2,
+                "gradient_accumulation_steps": 3,
+                "lr_scheduler_type": "cosine",
+                "apply_deepspeed": "true",
+                "deepspeed_stage": "3",
+                "apply_lora": "true",
+                "save_total_limit": 1,
+                "max_seq_length": 512,
+            },
+            "Phi-bs24-cosine-ds3-lora-save_limit1-seqlen512",
+        ),
+    ],
+)
+def test_the_display_name_tells_the_effective_batch(parameters: dict[str, object], name: str) -> None:
+    """Row 11 of the flow: batch = per device x accumulation x GPUs x nodes, with the flow's defaults."""
+    wanted = name.replace("Phi-", "Phi-chitchat-", 1)
+    assert display_name("Phi", "chitchat", parameters, num_gpus=2, num_nodes=2) == wanted

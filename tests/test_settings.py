@@ -1,0 +1,71 @@
+"""Settings: layers, and messages that name file, field, value and rule."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mlops.errors import SettingsError
+from mlops.settings import FOLDER, load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WORKSPACE = {f"MLOPS_WORKSPACE__{key}": "x" for key in ("SUBSCRIPTION_ID", "RESOURCE_GROUP", "NAME")}
+
+
+@pytest.mark.parametrize("environment", ["local", "dev", "prod"])
+def test_every_shipped_settings_file_loads(environment: str) -> None:
+    """No environment ships with settings that its first stage would refuse."""
+    assert load(environment, variables=WORKSPACE).deploy.endpoint == f"chat-{environment}"
+
+
+def test_a_variable_beats_the_file_and_the_file_beats_base() -> None:
+    """The last layer to speak wins; what it does not say stays."""
+    settings = load("local", variables={"MLOPS_DATA__PERCENTAGE": "5"})
+    assert settings.data.percentage == 5
+    assert settings.data.seed == 0
+    assert settings.deploy.initial_delay_s == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("MLOPS_DATA__PERCENTAGE", "0", "MLOPS_DATA__PERCENTAGE: data.percentage = 0: Input should be greater than 0"),
+        ("MLOPS_DATA__SEED", "many", "MLOPS_DATA__SEED: data.seed = 'many': Input should be a valid integer"),
+        ("MLOPS_DATA__SEAD", "1", "MLOPS_DATA__SEAD: data.sead = 1: Extra inputs are not permitted"),
+        ("MLOPS_DATUM", "1", "MLOPS_DATUM: datum = 1: Extra inputs are not permitted"),
+        ("MLOPS_ROLLOUT__STEPS", "[50, 10]", "the weights must increase and end with 100"),
+        ("MLOPS_DEPLOY__ENDPOINT", "Chat_1", "deploy.endpoint = 'Chat_1': String should match pattern"),
+        ("MLOPS_DEPLOY__REQUEST_TIMEOUT_S", "181", "Input should be less than or equal to 180"),
+    ],
+)
+def test_a_bad_variable_is_named_with_its_value_and_the_rule(name: str, value: str, message: str) -> None:
+    """One message: where it was said, which field, what was said, what is allowed."""
+    with pytest.raises(SettingsError) as error:
+        load("local", variables={name: value})
+    assert message in str(error.value)
+
+
+def test_a_bad_file_is_named(tmp_path: Path) -> None:
+    """A key that no section knows is traced to the file that holds it."""
+    shutil.copytree(FOLDER, tmp_path / "settings")
+    with (tmp_path / "settings" / "local.yml").open("a") as file:
+        file.write("\ngates: {}\n")
+    with pytest.raises(SettingsError, match=r"local\.yml: gates"):
+        load("local", folder=tmp_path / "settings", variables={})
+
+
+def test_an_unknown_environment_lists_the_known_ones() -> None:
+    """A typo in --environment is answered with the choices."""
+    with pytest.raises(SettingsError, match="dev, local, prod"):
+        load("production", variables={})
+
+
+def test_missing_ids_are_reported_all_at_once() -> None:
+    """Who sets up an environment sees every missing value in one go."""
+    with pytest.raises(SettingsError) as error:
+        load("prod", variables={})
+    assert "workspace: Field required" in str(error.value)
