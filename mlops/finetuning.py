@@ -35,20 +35,20 @@ def merge(
     handing them on would be refused, so they are dropped. Values take the type of the component's input.
     """
     defaults: dict[str, Parameter] = literal(tags.get("model_specific_defaults", "{}"))
-    values, origins = dict(settings), dict.fromkeys(settings, "settings")
-    for name, value in defaults.items():
-        if name in inputs and not (name in insist and name in settings):
-            origins[name] = _origin(settings.get(name), value)
-            values[name] = value
-    typed = {name: as_input(value, inputs[name].type if name in inputs else None) for name, value in values.items()}
-    dropped = tuple(sorted(name for name in defaults if name not in inputs))
-    return Parameters(typed, origins, dropped)
+    known = {name: as_input(value, inputs[name].type) for name, value in defaults.items() if name in inputs}
+    chosen = {name: as_input(value, _kind(inputs, name)) for name, value in settings.items()}
+    overriding = {name: value for name, value in known.items() if not (name in insist and name in chosen)}
+    origins = dict.fromkeys(chosen, "settings")
+    origins |= {name: _origin(chosen.get(name, value), value) for name, value in overriding.items()}
+    return Parameters(chosen | overriding, origins, tuple(sorted(defaults.keys() - known.keys())))
 
 
-def _origin(setting: Parameter | None, default: Parameter) -> str:
-    if setting is None or as_input(setting, "string") == as_input(default, "string"):
-        return "model default"
-    return f"model default, instead of {setting}"
+def _kind(inputs: Mapping[str, Any], name: str) -> str | None:
+    return str(inputs[name].type) if name in inputs else None
+
+
+def _origin(setting: Parameter, default: Parameter) -> str:
+    return "model default" if setting == default else f"model default, instead of {setting}"
 
 
 def as_input(value: Parameter, kind: str | None) -> Parameter:

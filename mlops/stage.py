@@ -72,7 +72,8 @@ def run(program: Callable[[Context], object], *, description: str | None) -> Non
     parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
     parser.add_argument("--run", required=True, help="name of the run; its records are kept under runs/<run>/")
     arguments = parser.parse_args()
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    # The SDK prints what a job logs; the console keeps the real stream while that is caught.
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
     try:
         program(_context(arguments.environment, arguments.run, console))
     except MlopsError as error:

@@ -31,7 +31,7 @@ def _say(context: Context, prepared: Prepared, folder: Path) -> None:
     sizes = ", ".join(f"{split.rows:,} {name}" for name, split in prepared.splits.items())
     context.say(f"{sizes} conversations; {prepared.duplicates:,} duplicates left out")
     for reason, rows in prepared.quarantined.most_common():
-        context.say(f"{rows:,} in {folder / 'quarantine.jsonl'}: {reason}")
+        context.say(f"{rows:,} in {folder.with_name('quarantine.jsonl')}: {reason}")
 
 
 def _register(context: Context, prepared: Prepared, folder: Path) -> DataAsset:

@@ -45,14 +45,15 @@ class Prepared:
 
 
 def prepare_splits(settings: DataSettings, folder: Path, *, on_row: Callable[[], None]) -> Prepared:
-    """Write `train.jsonl`, `validation.jsonl`, `test.jsonl` and `quarantine.jsonl` to a new folder.
+    """Write `train.jsonl`, `validation.jsonl` and `test.jsonl` to a new folder, `quarantine.jsonl` beside it.
 
     `on_row` is called once per row read. Raises DataError if too many rows are bad or a split is left too small.
     """
     good, bad, num_read = _sort(read(settings.source), on_row)
     reasons = Counter(row["reason"] for row in bad)
-    _write(folder / "quarantine.jsonl", bad)
-    _check_quarantine(settings, num_read, reasons, folder)
+    quarantine = folder.with_name("quarantine.jsonl")
+    _write(quarantine, bad)
+    _check_quarantine(settings, num_read, reasons, quarantine)
     unique = {orjson.dumps(row["messages"]): row for row in good}
     chosen = [row for row in unique.values() if is_sampled(row, settings)]
     splits = {name: _write(folder / f"{name}.jsonl", _rows_of(name, chosen, settings)) for name in SPLITS}
@@ -79,13 +80,13 @@ def _shortened(row: Row) -> str:
     return repr(row)[:200]
 
 
-def _check_quarantine(settings: DataSettings, num_read: int, reasons: Counter[str], folder: Path) -> None:
+def _check_quarantine(settings: DataSettings, num_read: int, reasons: Counter[str], quarantine: Path) -> None:
     share = 100 * reasons.total() / max(num_read, 1)
     if share > settings.max_quarantine_percentage:
         worst = "; ".join(f"{count} rows: {reason}" for reason, count in reasons.most_common(3))
         raise DataError(
             f"{settings.source}: {share:.1f} % of {num_read} rows are bad, more than data.max_quarantine_percentage = "
-            f"{settings.max_quarantine_percentage:g} allows ({worst}). See {folder / 'quarantine.jsonl'}"
+            f"{settings.max_quarantine_percentage:g} allows ({worst}). See {quarantine}"
         )
 
 
@@ -111,9 +112,6 @@ def _check_sizes(splits: dict[SplitName, PreparedSplit]) -> None:
     for name, rows in least.items():
         if splits[name].rows < rows:
             raise DataError(
-                f"the {name} split has {splits[name].rows} conversations, it needs at least {rows}: "
-                f"raise data.percentage or data.{name}_percentage"
-                if name != "train"
-                else f"the train split has {splits[name].rows} conversations, it needs at least {rows}: "
-                "raise data.percentage"
+                f"the {name} split has {splits[name].rows} conversations, it needs at least {rows}: raise "
+                + ("data.percentage" if name == "train" else f"data.percentage or data.{name}_percentage")
             )

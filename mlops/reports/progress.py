@@ -2,35 +2,58 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from rich.console import Console
 
-PERIOD_S = 10.0
+PERIOD_S = 15.0
+WIDTH = 150
 
 
 @contextmanager
 def progress(console: Console) -> Iterator[Callable[[str], None]]:
-    """Yield a function that shows a line; on a terminal it replaces the one before, else one per ten seconds prints."""
-    if console.is_terminal:
-        with console.status("starting") as status:
-            yield lambda line: status.update(_plain(line))
-        return
-    last = time.monotonic()
+    """Yield a function that takes the latest line of long work, with the time it has taken so far.
+
+    A terminal always shows the latest line; anything else gets it every 15 seconds, so that a log is not flooded.
+    """
+    shown = _on_terminal(console) if console.is_terminal else _in_log(console)
+    with shown as show:
+        yield show
+
+
+@contextmanager
+def _on_terminal(console: Console) -> Iterator[Callable[[str], None]]:
+    columns = (SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("")
+        yield lambda line: bar.update(task, description=line.strip()[:WIDTH])
+
+
+@contextmanager
+def _in_log(console: Console) -> Iterator[Callable[[str], None]]:
+    start, done, latest = time.monotonic(), threading.Event(), "started"
+
+    def beat() -> None:
+        while not done.wait(PERIOD_S):
+            seconds = time.monotonic() - start
+            console.print(f"      {seconds:.0f} s: {latest}", highlight=False, markup=False, soft_wrap=True)
 
     def show(line: str) -> None:
-        nonlocal last
-        if time.monotonic() - last >= PERIOD_S:
-            last = time.monotonic()
-            console.print(f"      {_plain(line)}", highlight=False)
+        nonlocal latest
+        latest = line.strip()[:WIDTH]
 
-    yield show
-
-
-def _plain(line: str) -> str:
-    return line.strip().replace("[", r"\[")[:150]
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield show
+    finally:
+        done.set()
+        thread.join()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mlops.workspace.client import azure_errors
+from mlops.workspace.client import azure_errors, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +69,7 @@ def register_data(
     from azure.ai.ml.entities import Data
     from azure.core.exceptions import ResourceNotFoundError
 
-    with azure_errors(f"register data asset {name}:{version}"):
+    with azure_errors(f"register data asset {name}:{version}"), quiet():
         try:
             asset = workspace.ml.data.get(name, version)
         except ResourceNotFoundError:

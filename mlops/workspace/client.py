@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,16 @@ def azure_errors(doing: str) -> Iterator[None]:
         yield
     except exceptions.AzureError as error:
         raise AzureError(f"could not {doing}: {_said(error)}") from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the SDK's upload bars and remarks to a terminal, where somebody sees them move."""
+    if sys.stderr.isatty():
+        yield
+        return
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        yield
 
 
 def _said(error: Any) -> str:

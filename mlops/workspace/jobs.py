@@ -8,7 +8,7 @@ from io import TextIOBase
 from typing import TYPE_CHECKING, Any
 
 from mlops.errors import AzureError
-from mlops.workspace.client import azure_errors
+from mlops.workspace.client import azure_errors, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -94,7 +94,7 @@ def _submit(workspace: Workspace, job: Any, experiment: str) -> bool:
         try:
             workspace.ml.jobs.get(job.name)
         except ResourceNotFoundError:
-            with redirect_stdout(_Lines(lambda _: None)):
+            with quiet():
                 workspace.ml.jobs.create_or_update(job, experiment_name=experiment)
             return True
     return False
@@ -122,7 +122,7 @@ def follow(workspace: Workspace, name: str, *, log: Path, on_line: Callable[[str
 
 def download(workspace: Workspace, name: str, output: str, folder: Path) -> Path:
     """Download a job's output; return the folder that holds it."""
-    with azure_errors(f"download output {output} of job {name}"), redirect_stdout(_Lines(lambda _: None)):
+    with azure_errors(f"download output {output} of job {name}"), quiet():
         workspace.ml.jobs.download(name, output_name=output, download_path=folder)
     return folder / "named-outputs" / output
 

@@ -48,7 +48,7 @@ def test_chitchat_becomes_ultrachat_rows(tmp_path: Path) -> None:
     prepared = prepare(tmp_path / "a", of=settings())
     rows = sum(split.rows for split in prepared.splits.values())
     assert rows + prepared.duplicates + prepared.quarantined.total() == 7168
-    assert len(read(tmp_path / "a" / "quarantine.jsonl")) == prepared.quarantined.total()
+    assert len(read(tmp_path / "quarantine.jsonl")) == prepared.quarantined.total()
     first = read(tmp_path / "a" / "train.jsonl")[0]
     assert set(first) == {"prompt", "prompt_id", "messages"}
     assert first["prompt_id"] == prompt_id(str(first["prompt"]))

@@ -1,0 +1,114 @@
+"""Releases on an emulator of their own, run by the commands a person would type; all in one xdist group."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops.emulator import daemon
+from mlops.emulator.home import Home
+from mlops.records import STAGES, unseal
+
+SMALL = {
+    "MLOPS_DATA__PERCENTAGE": "40",
+    "MLOPS_EVALUATE__NUM_GENERATIONS": "4",
+    "MLOPS_EVALUATE__MAX_NEW_TOKENS": "10",
+    "MLOPS_DEPLOY__MAX_NEW_TOKENS": "10",
+    "MLOPS_ROLLOUT__MIN_REQUESTS": "3",
+}
+
+
+@dataclass(frozen=True)
+class Site:
+    """A folder to release from, and the emulator in it."""
+
+    folder: Path
+
+    @property
+    def home(self) -> Home:
+        """Return the emulator's home."""
+        return daemon.open_home(self.folder / "emulator")
+
+    def command(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run `python -m ...` here, and return what it printed and its exit code."""
+        own = {"AZUREML_EMULATOR_HOME": str(self.folder / "emulator"), **SMALL, **variables}
+        command = [sys.executable, "-m", *arguments]
+        return subprocess.run(
+            command, cwd=self.folder, env=os.environ | own, capture_output=True, text=True, check=False
+        )
+
+    def program(self, name: str, run: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run one program of `pipelines`."""
+        return self.command(f"pipelines.{name}", "--environment", "local", "--run", run, **variables)
+
+    def record(self, run: str, stage: str) -> Any:
+        """Return the record that a stage left."""
+        path = self.folder / "runs" / run / f"{stage}.json"
+        return unseal(STAGES[stage], path.read_bytes(), where=str(path))
+
+    def requests(self, since: int = 0) -> list[dict[str, Any]]:
+        """Return the control-plane requests the emulator saw after a sequence number."""
+        found: list[dict[str, Any]] = daemon.request(self.home, f"/_emulator/requests?since={since}")
+        return found
+
+    def traffic_writes(self, since: int = 0) -> list[dict[str, int]]:
+        """Return every traffic map that was written to an endpoint."""
+        writes = [request["body"] for request in self.requests(since) if request["body"]]
+        return [body["properties"]["traffic"] for body in writes if body["properties"].get("traffic")]
+
+    def kill_emulator(self) -> None:
+        """End the emulator the hard way."""
+        health = daemon.health(self.home)
+        assert health is not None
+        os.kill(health["pid"], signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Return a fresh folder; its emulator is stopped at the end."""
+    site = Site(tmp_path_factory.mktemp("site"))
+    yield site
+    if (site.folder / "emulator").exists():
+        daemon.stop(site.home)
+
+
+@dataclass(frozen=True)
+class Released:
+    """A finished release: where, under which name, and what it printed."""
+
+    site: Site
+    run: str
+    output: str
+
+    def __getitem__(self, stage: str) -> Any:
+        """Return a stage's record."""
+        return self.site.record(self.run, stage)
+
+
+@pytest.fixture(scope="session")
+def first(site: Site) -> Released:
+    """Release once, all seven stages by one command."""
+    result = site.program("release", "first")
+    assert result.returncode == 0, result.stdout + result.stderr
+    return Released(site, "first", result.stdout)
+
+
+@pytest.fixture(scope="session")
+def second(first: Released) -> Released:
+    """Release again, stage by stage, and kill the emulator after each of the first four."""
+    output = ""
+    for number, stage in enumerate(STAGES):
+        result = first.site.program(stage, "second")
+        assert result.returncode == 0, f"{stage}\n{result.stdout}{result.stderr}"
+        output += result.stdout
+        if number < 4 and stage != "gate":  # the gate starts no emulator
+            first.site.kill_emulator()
+    return Released(first.site, "second", output)

@@ -1,0 +1,31 @@
+"""deploy: the idle color, without traffic, answering."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.pipelines.conftest import Released
+
+pytestmark = pytest.mark.xdist_group("release")
+
+
+def test_colors_alternate(second: Released) -> None:
+    """The first release takes blue; the second green, while blue keeps serving."""
+    assert (second.site.record("first", "deploy").name, second.site.record("first", "deploy").stable) == ("blue", None)
+    assert (second["deploy"].name, second["deploy"].stable) == ("green", "blue")
+
+
+def test_smoke_answers_have_content(first: Released) -> None:
+    """A status of 200 is not an answer; text is."""
+    assert len(first["deploy"].smoke) == 3
+    assert all(answer.answer.strip() for answer in first["deploy"].smoke)
+
+
+def test_an_instance_type_the_model_does_not_allow_is_refused(first: Released) -> None:
+    """Exit 2 before anything is created, instead of a print that nobody reads."""
+    result = first.site.program("deploy", "first", MLOPS_DEPLOY__INSTANCE_TYPE="Standard_NC4as_T4_v3")
+    assert result.returncode == 2
+    assert "Standard_NC4as_T4_v3 is not allowed for inference" in result.stdout

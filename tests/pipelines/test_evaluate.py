@@ -1,0 +1,49 @@
+"""evaluate: candidate, champion and base on the same conversations, in one job."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mlops.datasets.examples import read_scores
+from mlops.errors import RecordError
+
+if TYPE_CHECKING:
+    from tests.pipelines.conftest import Released
+
+pytestmark = pytest.mark.xdist_group("release")
+
+
+def test_fine_tuning_taught_the_model_something(first: Released) -> None:
+    """The candidate's held-out loss is at least 0.25 nats per token below the base model's."""
+    metrics = first["evaluate"].metrics
+    assert metrics["candidate"]["loss"] < metrics["base"]["loss"] - 0.25
+
+
+def test_the_first_release_has_no_champion(first: Released) -> None:
+    """Nothing serves yet, so nothing is compared with."""
+    assert first["evaluate"].champion is None
+    assert set(first["evaluate"].metrics) == {"candidate", "base"}
+
+
+def test_the_champion_is_what_serves_now(second: Released) -> None:
+    """The second release is measured against the model behind the endpoint's traffic."""
+    assert second["evaluate"].champion == second.site.record("first", "register").id
+    assert set(second["evaluate"].metrics) == {"candidate", "champion", "base"}
+
+
+def test_the_champion_is_scored_again_on_the_same_examples(second: Released) -> None:
+    """A stored score is never compared with a fresh one: all models have a value for every example."""
+    evaluation = second["evaluate"]
+    path = second.site.folder / "runs" / "second" / "examples.parquet"
+    scores = read_scores(path, sha256=evaluation.examples_sha256)
+    assert {len(metrics["loss"]) for metrics in scores.values()} == {evaluation.num_examples}
+    assert evaluation.test_data_sha256 == evaluation.job.data.test.sha256
+
+
+def test_swapped_example_scores_are_noticed(first: Released) -> None:
+    """The scores the gate reads are the ones the evaluation recorded, or it stops."""
+    path = first.site.folder / "runs" / "first" / "examples.parquet"
+    with pytest.raises(RecordError, match="is not what the evaluation wrote"):
+        read_scores(path, sha256="0" * 64)

@@ -1,0 +1,61 @@
+"""finetune: the registry's pipeline on the cluster, once per run and inputs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.pipelines.conftest import Released
+
+pytestmark = pytest.mark.xdist_group("release")
+
+
+def test_the_job_is_named_and_filed_as_the_flow_asks(first: Released) -> None:
+    """Experiment, display name, registry ids and GPU count are those of the seed flow."""
+    job = first["finetune"]
+    assert job.experiment == "chat_completion_Phi-3-mini-4k-instruct"
+    assert job.display_name.startswith("Phi-3-mini-4k-instruct-chitchat-bs")
+    assert job.foundation_model.startswith("azureml://registries/azureml/models/Phi-3-mini-4k-instruct/versions/")
+    assert job.component.startswith("azureml://registries/azureml/components/chat_completion_pipeline/versions/")
+    assert job.num_gpus == 1
+
+
+def test_every_parameter_and_its_origin_is_shown(first: Released) -> None:
+    """Who reads the log sees each value, where it came from, what was overridden and what was dropped."""
+    for name in first["finetune"].parameters:
+        assert name in first.output
+    assert "model default" in first.output
+    assert "learning_rate_max, learning_rate_min are no inputs of chat_completion_pipeline: left out" in first.output
+
+
+def test_the_same_run_attaches_to_its_job(first: Released) -> None:
+    """A re-run of the stage finds its own completed job instead of paying for a second one."""
+    before = first.site.requests()[-1]["sequence"]
+    result = first.site.program("finetune", "first")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert f"attached to job {first['finetune'].name}" in result.stdout
+    assert not [r for r in first.site.requests(before) if r["method"] == "PUT" and "/jobs/" in r["path"]]
+
+
+def test_a_size_the_model_does_not_allow_is_refused_before_the_job(first: Released) -> None:
+    """Exit 2, the allowed sizes, and nothing submitted."""
+    variables = {
+        "MLOPS_FINETUNE__CLUSTER__NAME": "too-small",
+        "MLOPS_FINETUNE__CLUSTER__SIZE": "Standard_NC4as_T4_v3",
+    }
+    before = first.site.requests()[-1]["sequence"]
+    result = first.site.program("finetune", "first", **variables)
+    assert result.returncode == 2
+    assert "Standard_NC4as_T4_v3 is not allowed for finetune" in result.stdout
+    assert "Standard_NC24ads_A100_v4" in result.stdout
+    assert not [r for r in first.site.requests(before) if r["method"] == "PUT"]
+
+
+def test_an_unknown_model_is_one_clear_sentence(first: Released) -> None:
+    """No traceback for a name that is not in the registry."""
+    result = first.site.program("finetune", "first", MLOPS_FINETUNE__MODEL__NAME="Phi-33")
+    assert result.returncode == 2
+    assert "could not find model Phi-33:latest in registry azureml" in result.stdout
+    assert "Traceback" not in result.stdout + result.stderr

@@ -1,0 +1,46 @@
+"""register: only an accepted decision, exactly as it was decided."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.pipelines.conftest import Released
+
+pytestmark = pytest.mark.xdist_group("release")
+
+
+def test_the_model_carries_its_lineage(first: Released) -> None:
+    """From the record of the model to the hash of the data, without a look-up."""
+    model = first["register"]
+    assert model.decision.evaluation.job.data == first["prepare"]
+    assert model.id == f"azureml:{model.name}:{model.version}"
+
+
+@pytest.mark.parametrize("changes", [{"verdict": "accepted", "reference": "base"}, {"results": []}])
+def test_a_tampered_decision_is_refused(second: Released, changes: dict[str, object]) -> None:
+    """Exit 2: the decision is not the one that was sealed."""
+    runs = second.site.folder / "runs"
+    shutil.copytree(runs / "second", runs / "tampered", dirs_exist_ok=True)
+    path = runs / "tampered" / "gate.json"
+    document = json.loads(path.read_text())
+    document["record"].update(changes)
+    path.write_text(json.dumps(document))
+    result = second.site.program("register", "tampered")
+    assert result.returncode == 2
+    assert "gate.json was changed after it was written" in result.stdout
+
+
+def test_a_refused_candidate_is_not_registered_whatever_the_order(first: Released) -> None:
+    """`register` refuses by itself, even if somebody starts it after a gate that said no."""
+    runs = first.site.folder / "runs"
+    shutil.copytree(runs / "first", runs / "refused", dirs_exist_ok=True)
+    rules = "[{metric: loss, against: base, greater_is_better: false, min_absolute_change: 50}]"
+    assert first.site.program("gate", "refused", MLOPS_GATE__RULES=rules).returncode == 1
+    result = first.site.program("register", "refused")
+    assert result.returncode == 1
+    assert "the candidate is rejected: loss against base" in result.stdout

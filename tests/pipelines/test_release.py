@@ -1,0 +1,39 @@
+"""release: all seven, and what a person sees at the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mlops.records import STAGES
+
+if TYPE_CHECKING:
+    from tests.pipelines.conftest import Released
+
+pytestmark = pytest.mark.xdist_group("release")
+
+
+def test_every_stage_announces_itself_and_finishes(first: Released) -> None:
+    """One line per stage, numbered, in order."""
+    lines = first.output.splitlines()
+    positions = [
+        next(index for index, line in enumerate(lines) if line.startswith(f"[{number}/7] {stage} "))
+        for number, stage in enumerate(STAGES, start=1)
+    ]
+    assert positions == sorted(positions)
+
+
+def test_the_end_shows_decision_traffic_and_the_model_talking(first: Released) -> None:
+    """What a person wants to see last: the judgement, who serves, and an answer."""
+    end = first.output.split("[7/7]")[1]
+    assert "Gate: accepted, compared with the base" in end
+    assert "Endpoint chat-local" in end
+    assert "100 %" in end
+    assert f"assistant {first['rollout'].answer.answer.splitlines()[0][:20]}" in end
+
+
+def test_lineage_is_one_document(first: Released) -> None:
+    """From the traffic to the hash of the data in one file."""
+    data = first["rollout"].deployment.model.decision.evaluation.job.data
+    assert data.content_hash == first["prepare"].content_hash

@@ -1,0 +1,50 @@
+"""rollout: traffic moves step by step, and back in one write."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.pipelines.conftest import Released
+
+pytestmark = pytest.mark.xdist_group("release")
+
+
+def test_the_first_deployment_gets_all_traffic(first: Released) -> None:
+    """There is nobody to share with."""
+    assert first["rollout"].phase == "SUCCEEDED"
+    assert first["rollout"].traffic == {"blue": 100}
+
+
+def test_the_second_climbs_the_planned_weights(second: Released) -> None:
+    """10, 50, 100: one write each, and the new color has everything in the end."""
+    rollout = second["rollout"]
+    assert [step.weight for step in rollout.steps] == [10, 50, 100]
+    assert rollout.traffic == {"green": 100}
+    assert second.site.traffic_writes() == [
+        {"blue": 100},
+        {"blue": 90, "green": 10},
+        {"blue": 50, "green": 50},
+        {"green": 100},
+    ]
+
+
+def test_a_deployment_that_hangs_loses_its_traffic_in_one_write(second: Released) -> None:
+    """Exit 1, one write back to the start, the reason on the last line; the users' color is untouched."""
+    site, runs = second.site, second.site.folder / "runs"
+    shutil.copytree(runs / "second", runs / "hanging", dirs_exist_ok=True)
+    quick = {"MLOPS_DEPLOY__REQUEST_TIMEOUT_S": "2"}
+    assert site.program("deploy", "hanging", **quick).returncode == 0
+    before = site.requests()[-1]["sequence"]
+    for pid in site.containers("chat-local", "blue"):
+        os.kill(pid, signal.SIGSTOP)
+    result = site.program("rollout", "hanging", **quick)
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert "rolled back at 10 %: 100.0% of its answers were errors" in result.stdout.strip().splitlines()[-1]
+    assert site.record("hanging", "rollout").phase == "ROLLED_BACK"
+    assert site.traffic_writes(before) == [{"blue": 10, "green": 90}, {"green": 100}]
