@@ -1,0 +1,130 @@
+"""One emulator for the whole test run, reached by the real SDK and nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+from filelock import FileLock
+
+from mlops.emulator import daemon
+from mlops.emulator.home import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE, Home
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+
+@pytest.fixture(scope="session")
+def shared_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that all xdist workers of this run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def emulator(shared_root: Path) -> Iterator[Home]:
+    """Start the emulator with the first worker that needs it; stop it with the last."""
+    root, users = shared_root / "emulator", shared_root / "emulator.users"
+    with FileLock(shared_root / "emulator.lock"):
+        home, _ = daemon.start(root)
+        users.write_text(str(int(users.read_text() or 0) + 1 if users.exists() else 1))
+    yield home
+    with FileLock(shared_root / "emulator.lock"):
+        remaining = int(users.read_text()) - 1
+        users.write_text(str(remaining))
+        if remaining == 0:
+            daemon.stop(home)
+
+
+@pytest.fixture(scope="session")
+def emulator_environment(emulator: Home) -> Iterator[dict[str, str]]:
+    """Point this process at the emulator, as `eval "$(mlops emulator env)"` does."""
+    variables = daemon.environment(emulator)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        patch.delenv("AZUREML_CURRENT_CLOUD", raising=False)
+        yield variables
+
+
+@pytest.fixture(scope="session")
+def ml(emulator_environment: dict[str, str]) -> MLClient:
+    """Return the client that any program written for Azure ML would make."""
+    from azure.ai.ml import MLClient
+    from azure.identity import DefaultAzureCredential
+
+    return MLClient(
+        DefaultAzureCredential(),
+        emulator_environment["AZURE_SUBSCRIPTION_ID"],
+        emulator_environment["AZURE_RESOURCE_GROUP"],
+        emulator_environment["AZURE_WORKSPACE_NAME"],
+    )
+
+
+@pytest.fixture(scope="session")
+def registry(emulator_environment: dict[str, str]) -> MLClient:
+    """Return a client of the registry `azureml`."""
+    from azure.ai.ml import MLClient
+    from azure.identity import DefaultAzureCredential
+
+    assert emulator_environment
+    return MLClient(DefaultAzureCredential(), registry_name="azureml")
+
+
+@pytest.fixture
+def own_home(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder for an emulator of the test's own; whatever runs there is stopped afterwards."""
+    root = tmp_path / "home"
+    yield root
+    if (root / "port").exists():
+        daemon.stop(daemon.open_home(root))
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[[Home], MLClient]:
+    """Return a function that points this process at a home for the rest of the test and returns a client of it."""
+    from azure.ai.ml import MLClient
+    from azure.identity import DefaultAzureCredential
+
+    def connect_to(home: Home) -> MLClient:
+        for name, value in daemon.environment(home).items():
+            monkeypatch.setenv(name, value)
+        # The SDK sets it to the cloud it saw first; once set here, it is restored after the test.
+        monkeypatch.setenv("AZUREML_CURRENT_CLOUD", "")
+        monkeypatch.delenv("AZUREML_CURRENT_CLOUD")
+        return MLClient(DefaultAzureCredential(), SUBSCRIPTION, RESOURCE_GROUP, WORKSPACE)
+
+    return connect_to
+
+
+RunProgram = Callable[[str, Home], "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def run_program() -> RunProgram:
+    """Return a function that runs a program against a home with nothing but the variables of `env`."""
+
+    def run(program: str, home: Home) -> subprocess.CompletedProcess[str]:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        return subprocess.run(
+            [sys.executable, "-c", program],
+            env=kept | daemon.environment(home),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def unique() -> str:
+    """Return a name that no other test uses, since all tests share one emulator."""
+    return f"t-{uuid4().hex[:12]}"

@@ -1,0 +1,218 @@
+"""Pipeline jobs: how data flows between steps, what is refused at submission, and how failure spreads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from azure.core.exceptions import HttpResponseError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from azure.ai.ml import MLClient
+    from azure.ai.ml.entities import Job, PipelineJob
+
+ENVIRONMENT = "azureml://registries/azureml/environments/python/versions/1"
+
+
+def component(text: str, **more: Any) -> Any:
+    """Return a command component without a name."""
+    from azure.ai.ml import command
+
+    return command(command=text, environment=ENVIRONMENT, **more)
+
+
+def submit(ml: MLClient, job: PipelineJob, **settings: Any) -> str:
+    """Submit a pipeline on serverless compute and return its name."""
+    job.settings.default_compute = "serverless"
+    for name, value in settings.items():
+        setattr(job.settings, name, value)
+    return ml.jobs.create_or_update(job, experiment_name="test-pipelines").name
+
+
+def end(ml: MLClient, name: str) -> Job:
+    """Return the job when it has ended."""
+    from azure.ai.ml.exceptions import JobException
+
+    try:
+        ml.jobs.stream(name)
+    except JobException:
+        assert ml.jobs.get(name).status == "Failed"
+    return ml.jobs.get(name)
+
+
+def steps(ml: MLClient, name: str) -> dict[str, str]:
+    """Return the status of each step that was started."""
+    return {step.display_name: step.status for step in ml.jobs.list(parent_job_name=name)}
+
+
+def test_data_flows_from_step_to_step(ml: MLClient, tmp_path: Path) -> None:
+    """A step reads what another wrote, its own parameters and the pipeline's; the pipeline's output is a step's."""
+    from azure.ai.ml import Input, Output, dsl
+
+    write = component(
+        "cat ${{inputs.file}} > ${{outputs.out}}/text; echo ${{inputs.word}} >> ${{outputs.out}}/text",
+        inputs={"file": Input(type="uri_file"), "word": Input(type="string")},
+        outputs={"out": Output(type="uri_folder")},
+    )
+    count = component(
+        "cp ${{inputs.data}}/text ${{outputs.out}}; echo ${{inputs.rate}} >> ${{outputs.out}}/text",
+        inputs={"data": Input(type="uri_folder"), "rate": Input(type="number", default=0.5)},
+        outputs={"out": Output(type="uri_folder")},
+    )
+
+    @dsl.pipeline
+    def flow(file, word):  # noqa: ANN001, ANN202 - the SDK reads annotations as types of its own
+        wrote = write(file=file, word=word)
+        counted = count(data=wrote.outputs.out)
+        return {"result": counted.outputs.out}
+
+    (tmp_path / "file").write_text("from a file\n")
+    name = submit(ml, flow(Input(type="uri_file", path=str(tmp_path / "file")), "word"))
+    assert end(ml, name).status == "Completed"
+    assert steps(ml, name) == {"wrote": "Completed", "counted": "Completed"}
+    ml.jobs.download(name, output_name="result", download_path=tmp_path)
+    assert (tmp_path / "named-outputs/result/text").read_text() == "from a file\nword\n0.5\n"
+
+
+def test_optional_sections_follow_the_inputs(ml: MLClient, tmp_path: Path) -> None:
+    """A `$[[…]]` section of a command is there if its optional input was given, and gone if not."""
+    from azure.ai.ml import Input, Output, dsl
+
+    echo = component(
+        "echo always $[[--given ${{inputs.given}}]] $[[--left ${{inputs.left}}]] > ${{outputs.out}}/text",
+        inputs={"given": Input(type="string", optional=True), "left": Input(type="string", optional=True)},
+        outputs={"out": Output(type="uri_folder")},
+    )
+
+    @dsl.pipeline
+    def flow() -> dict[str, Output]:
+        return {"result": echo(given="yes").outputs.out}
+
+    name = submit(ml, flow())
+    end(ml, name)
+    ml.jobs.download(name, output_name="result", download_path=tmp_path)
+    assert (tmp_path / "named-outputs/result/text").read_text() == "always --given yes\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [({"mode": "sideways"}, "allowed values: up, down"), ({"mode": "up", "level": 11}, "must be between 1 and 10")],
+)
+def test_wrong_values_are_refused(ml: MLClient, given: dict[str, Any], message: str) -> None:
+    """A value outside the component's list or range is refused at submission."""
+    from azure.ai.ml import Input, dsl
+
+    move = component(
+        "true ${{inputs.mode}} ${{inputs.level}}",
+        inputs={
+            "mode": Input(type="string", enum=["up", "down"]),
+            "level": Input(type="integer", default=5, min=1, max=10),
+        },
+    )
+
+    @dsl.pipeline
+    def flow() -> None:
+        move(**given)
+
+    with pytest.raises(HttpResponseError, match=message):
+        submit(ml, flow())
+
+
+def test_failure_of_a_step_fails_the_pipeline(ml: MLClient) -> None:
+    """A failed step fails the pipeline with the end of the step's log; what waits for it never starts."""
+    from azure.ai.ml import Input, Output, dsl
+    from azure.ai.ml.exceptions import JobException
+
+    fail = component("ls ${{outputs.out}}; echo the reason; exit 3", outputs={"out": Output(type="uri_folder")})
+    follow = component("ls ${{inputs.data}}", inputs={"data": Input(type="uri_folder")})
+
+    @dsl.pipeline
+    def flow() -> None:
+        failing = fail()
+        following = follow(data=failing.outputs.out)  # noqa: F841 - its name is the step's
+
+    name = submit(ml, flow(), continue_on_step_failure=False)
+    with pytest.raises(JobException, match=r"(?s)Failed nodes: /failing.*status code 3.*the reason"):
+        ml.jobs.stream(name)
+    assert steps(ml, name) == {"failing": "Failed"}
+
+
+@pytest.mark.parametrize(("go_on", "expected"), [(True, "Completed"), (False, "Canceled")])
+def test_independent_steps_after_a_failure(ml: MLClient, tmp_path: Path, go_on: bool, expected: str) -> None:
+    """Independent steps go on after a failure if the pipeline's settings say so; else they are canceled."""
+    from azure.ai.ml import dsl
+
+    # The other step ends by itself only where it may: it waits for the failure first.
+    fail = component(f"until test -e {tmp_path}/started; do sleep 0.05; done; exit 1")
+    wait = component(f"touch {tmp_path}/started; sleep {1 if go_on else 600}")
+
+    @dsl.pipeline
+    def flow() -> None:
+        failing = fail()  # noqa: F841
+        waiting = wait()  # noqa: F841
+
+    name = submit(ml, flow(), continue_on_step_failure=go_on)
+    assert end(ml, name).status == "Failed"
+    assert steps(ml, name) == {"failing": "Failed", "waiting": expected}
+
+
+def test_cancel_reaches_the_steps(ml: MLClient, tmp_path: Path) -> None:
+    """A canceled pipeline takes its running steps with it."""
+    from azure.ai.ml import dsl
+
+    wait = component(f"touch {tmp_path}/started; sleep 600")
+
+    @dsl.pipeline
+    def flow() -> None:
+        waiting = wait()  # noqa: F841
+
+    name = submit(ml, flow())
+    while not (tmp_path / "started").exists():
+        ml.jobs._runs_operations.get_run_details(name)  # noqa: SLF001 - it waits a little, which jobs.get does not
+    ml.jobs.begin_cancel(name).result()
+    assert ml.jobs.get(name).status == "Canceled"
+    assert steps(ml, name) == {"waiting": "Canceled"}
+
+
+def test_pipeline_inside_a_pipeline(ml: MLClient, tmp_path: Path) -> None:
+    """A pipeline may be a step of another, and pass its data through."""
+    from azure.ai.ml import Input, Output, dsl
+
+    say = component(
+        "echo ${{inputs.word}} > ${{outputs.out}}/text",
+        inputs={"word": Input(type="string")},
+        outputs={"out": Output(type="uri_folder")},
+    )
+
+    @dsl.pipeline
+    def inner(word=""):  # noqa: ANN001, ANN202 - the SDK reads annotations as types of its own
+        return {"said": say(word=word).outputs.out}
+
+    @dsl.pipeline
+    def outer() -> dict[str, Output]:
+        return {"result": inner(word="nested").outputs.said}
+
+    name = submit(ml, outer())
+    assert end(ml, name).status == "Completed"
+    ml.jobs.download(name, output_name="result", download_path=tmp_path)
+    assert (tmp_path / "named-outputs/result/text").read_text() == "nested\n"
+
+
+def test_registered_component_of_the_workspace(ml: MLClient) -> None:
+    """A step may be a component that was registered under a name."""
+    from azure.ai.ml import dsl
+    from azure.ai.ml.entities import CommandComponent
+
+    named = CommandComponent(name="always_true", version="1", command="true", environment=ENVIRONMENT)
+    ml.components.create_or_update(named)
+    step = ml.components.get("always_true", "1")
+
+    @dsl.pipeline
+    def flow() -> None:
+        registered = step()  # noqa: F841
+
+    name = submit(ml, flow())
+    assert end(ml, name).status == "Completed"
+    assert steps(ml, name) == {"registered": "Completed"}
