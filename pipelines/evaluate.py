@@ -26,11 +26,13 @@ def evaluate(context: Context, job: FineTuningJob) -> Evaluation:
     inputs = _inputs(context, job, champion)
     digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:8]
     name = f"evaluate-{context.run}-{digest}"
-    new = submit_component(context.workspace, SPEC, inputs, name=name, experiment=job.experiment, compute=job.compute)
-    context.say(f"{'submitted' if new else 'attached to'} job {name}")
+    submission = submit_component(
+        context.workspace, SPEC, inputs, name=name, experiment=job.experiment, compute=job.compute
+    )
+    context.say(str(submission))
     with progress(context.console) as show:
-        studio_url = follow(context.workspace, name, log=context.folder / "evaluate.log", on_line=show)
-    return _record(context, job, name, champion, studio_url)
+        studio_url = follow(context.workspace, submission.name, log=context.folder / "evaluate.log", on_line=show)
+    return _record(context, job, submission.name, champion, studio_url)
 
 
 def _champion(context: Context) -> str | None:

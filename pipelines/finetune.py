@@ -29,13 +29,13 @@ def finetune(context: Context, data: DataAsset) -> FineTuningJob:
     context.say(f"cluster {settings.cluster.name}: {size}, {gpus} GPU per node, allowed by the {where}")
     parameters = _parameters(context, model, pipeline)
     request = _request(context, data, model, pipeline, parameters, gpus)
-    new = submit_finetuning(workspace, pipeline, model, request)
-    context.say(f"{'submitted' if new else 'attached to'} job {request.name}: {request.display_name}")
+    submission = submit_finetuning(workspace, pipeline, model, request)
+    context.say(f"{submission}: {request.display_name}")
     with progress(context.console) as show:
-        studio_url = follow(workspace, request.name, log=context.folder / "finetune.log", on_line=show)
+        studio_url = follow(workspace, submission.name, log=context.folder / "finetune.log", on_line=show)
     return FineTuningJob(
         data=data,
-        name=request.name,
+        name=submission.name,
         display_name=request.display_name,
         experiment=request.experiment,
         foundation_model=model.id,
@@ -43,7 +43,7 @@ def finetune(context: Context, data: DataAsset) -> FineTuningJob:
         compute=request.compute,
         num_gpus=gpus,
         parameters=parameters.values,
-        trained_model=f"azureml://jobs/{request.name}/outputs/trained_model",
+        trained_model=f"azureml://jobs/{submission.name}/outputs/trained_model",
         studio_url=studio_url,
     )
 

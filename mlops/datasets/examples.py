@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mlops.errors import RecordError
+
+Row = dict[str, Any]
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,20 +26,23 @@ def file_sha256(path: Path) -> str:
 
 
 def read_scores(path: Path, *, sha256: str) -> dict[str, dict[str, NDArray[np.float64]]]:
-    """Return model -> metric -> values, shape (examples,), ordered by example.
+    """Return model -> metric -> values, shape (examples,), of the examples that every model has a value for.
 
-    Metrics that only some examples have (rougeL) keep those, for all models the same ones.
     Raises RecordError if the file is missing or is not the one the evaluation recorded.
     """
-    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     if not path.is_file() or file_sha256(path) != sha256:
         raise RecordError(f"{path} is missing or is not what the evaluation wrote. Run the evaluate stage again.")
-    table = pq.read_table(path).sort_by("example")
-    scores: dict[str, dict[str, NDArray[np.float64]]] = {}
-    for model in table["model"].unique().to_pylist():
-        rows = table.filter(pc.equal(table["model"], model))
-        columns = {name: rows[name].drop_null().to_numpy() for name in METRICS}
-        scores[model] = {name: values.astype(np.float64) for name, values in columns.items() if len(values)}
-    return scores
+    rows = pq.read_table(path, columns=["model", "example", *METRICS]).to_pylist()
+    by_model: dict[str, dict[int, Row]] = {}
+    for row in rows:
+        by_model.setdefault(row["model"], {})[row["example"]] = row
+    columns = {metric: _aligned(by_model, metric) for metric in METRICS}
+    return {model: {metric: columns[metric][model] for metric in METRICS} for model in by_model}
+
+
+def _aligned(by_model: dict[str, dict[int, Row]], metric: str) -> dict[str, NDArray[np.float64]]:
+    scored = [{example for example, row in rows.items() if row[metric] is not None} for rows in by_model.values()]
+    shared = sorted(set.intersection(*scored))
+    return {model: np.array([rows[example][metric] for example in shared]) for model, rows in by_model.items()}

@@ -90,13 +90,12 @@ def quiet() -> Iterator[None]:
 
 
 def _said(error: Any) -> str:
-    """Return the service's innermost sentence: validation errors hide in a JSON string of `details`."""
-    details = getattr(getattr(error, "error", None), "details", None) or []
-    texts = [detail.message for detail in details if detail.message]
-    for text in texts:
+    """Return the service's innermost sentence: online endpoints hide theirs in a JSON string of `details`."""
+    document = getattr(error, "error", None)
+    for detail in getattr(document, "details", None) or []:
         try:
-            reasons = json.loads(text)["errors"].values()
+            reasons = json.loads(detail.message)["errors"].values()
         except (ValueError, KeyError, TypeError, AttributeError):
             continue
         return " ".join(reason for group in reasons for reason in group)
-    return " ".join(str(error.message or error).split())
+    return " ".join(str(getattr(document, "message", None) or error.message or error).split())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops.errors import AzureError
-from mlops.workspace.client import azure_errors
+from mlops.workspace.client import azure_errors, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +49,7 @@ def create(workspace: Workspace, name: str) -> None:
     """Create an endpoint with key authentication and no traffic."""
     from azure.ai.ml.entities import ManagedOnlineEndpoint
 
-    with azure_errors(f"create endpoint {name}"):
+    with azure_errors(f"create endpoint {name}"), quiet():
         endpoint = ManagedOnlineEndpoint(name=name, auth_mode="key")
         workspace.ml.online_endpoints.begin_create_or_update(endpoint).result()
 
@@ -78,7 +78,7 @@ def deploy(workspace: Workspace, name: str, *, model: str, settings: DeploySetti
         tags=dict(tags),
     )
     try:
-        with azure_errors(f"deploy {model} as {name}"):
+        with azure_errors(f"deploy {model} as {name}"), quiet():
             workspace.ml.online_deployments.begin_create_or_update(deployment).result()
     except AzureError as error:
         logs = _logs(workspace, settings.endpoint, name)
@@ -125,7 +125,7 @@ def delete_deployment(workspace: Workspace, endpoint: str, deployment: str) -> N
     """Delete a deployment that has no traffic; one that is gone already is fine."""
     from azure.core.exceptions import ResourceNotFoundError
 
-    with azure_errors(f"delete deployment {deployment} of {endpoint}"):
+    with azure_errors(f"delete deployment {deployment} of {endpoint}"), quiet():
         try:
             workspace.ml.online_deployments.begin_delete(deployment, endpoint).result()
         except ResourceNotFoundError:
@@ -134,5 +134,5 @@ def delete_deployment(workspace: Workspace, endpoint: str, deployment: str) -> N
 
 def delete(workspace: Workspace, endpoint: str) -> None:
     """Delete an endpoint and its deployments, which ends their billing."""
-    with azure_errors(f"delete endpoint {endpoint}"):
+    with azure_errors(f"delete endpoint {endpoint}"), quiet():
         workspace.ml.online_endpoints.begin_delete(endpoint).result()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import TextIOBase
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from mlops.errors import AzureError
@@ -17,6 +18,21 @@ if TYPE_CHECKING:
     from mlops.records import Parameter
     from mlops.workspace.assets import Component, FoundationModel
     from mlops.workspace.client import Workspace
+
+
+ENDED_BADLY = ("Failed", "Canceled")
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A job's name, and whether it was new or the stage attached to one that was there."""
+
+    name: str
+    new: bool
+
+    def __str__(self) -> str:
+        """Say which of the two."""
+        return f"{'submitted' if self.new else 'attached to'} job {self.name}"
 
 
 @dataclass(frozen=True)
@@ -37,11 +53,10 @@ class FinetuningRequest:
 
 def submit_finetuning(
     workspace: Workspace, component: Component, model: FoundationModel, request: FinetuningRequest
-) -> bool:
-    """Submit the registry's pipeline with output `trained_model`; return False if a job of that name exists."""
+) -> Submission:
+    """Submit the registry's pipeline with output `trained_model`."""
     from azure.ai.ml import Input
     from azure.ai.ml.dsl import pipeline
-    from azure.ai.ml.entities import PipelineJobSettings
 
     def chat_completion() -> dict[str, Any]:
         step = component.callable(
@@ -61,43 +76,56 @@ def submit_finetuning(
     with azure_errors(f"build the pipeline of {request.display_name}"):
         job = pipeline(chat_completion, name=request.display_name)()
     job.name, job.display_name, job.tags = request.name, request.display_name, dict(request.tags)
-    # A cached result would hide that a component drifted.
-    job.settings = PipelineJobSettings(force_rerun=True, continue_on_step_failure=False)
     return _submit(workspace, job, request.experiment)
 
 
 def submit_component(
     workspace: Workspace, spec: Path, inputs: Mapping[str, Any], *, name: str, experiment: str, compute: str
-) -> bool:
-    """Submit a command component of ours as a job; return False if a job of that name exists.
+) -> Submission:
+    """Submit a component of ours as a pipeline of one step, whose outputs are the component's.
 
-    Inputs are numbers, texts, or (type, path) pairs.
+    Inputs are numbers, texts, or (type, path) pairs. A pipeline, because a job alone has no optional inputs.
     """
     from azure.ai.ml import Input, load_component
+    from azure.ai.ml.dsl import pipeline
+
+    values = {key: Input(type=value[0], path=value[1]) for key, value in inputs.items() if isinstance(value, tuple)}
+    component = load_component(spec)
+
+    def one_step() -> dict[str, Any]:
+        step = component(**{**inputs, **values})
+        return {output: step.outputs[output] for output in component.outputs}
 
     with azure_errors(f"build the job of {spec.name}"):
-        step = load_component(spec)(
-            **{
-                key: Input(type=value[0], path=value[1]) if isinstance(value, tuple) else value
-                for key, value in inputs.items()
-            }
-        )
-    step.name, step.compute = name, compute
-    return _submit(workspace, step, experiment)
+        job = pipeline(one_step, name=name, default_compute=compute)()
+    job.name = name
+    return _submit(workspace, job, experiment)
 
 
-def _submit(workspace: Workspace, job: Any, experiment: str) -> bool:
-    """Submit a job unless there is one of its name: a stage that runs again attaches to its own job."""
+def _submit(workspace: Workspace, job: Any, experiment: str) -> Submission:
+    """Submit a job unless there is one of its name that has not failed: a stage that runs again attaches to its own."""
+    name = job.name
+    # A cached result would hide that a component drifted.
+    job.settings.force_rerun, job.settings.continue_on_step_failure = True, False
+    with azure_errors(f"submit job {name}"):
+        for attempt in count(1):
+            job.name = name if attempt == 1 else f"{name}-{attempt}"
+            status = _status(workspace, job.name)
+            if status is None:
+                with quiet():
+                    workspace.ml.jobs.create_or_update(job, experiment_name=experiment)
+            if status not in ENDED_BADLY:
+                break
+    return Submission(job.name, new=status is None)
+
+
+def _status(workspace: Workspace, name: str) -> str | None:
     from azure.core.exceptions import ResourceNotFoundError
 
-    with azure_errors(f"submit job {job.name}"):
-        try:
-            workspace.ml.jobs.get(job.name)
-        except ResourceNotFoundError:
-            with quiet():
-                workspace.ml.jobs.create_or_update(job, experiment_name=experiment)
-            return True
-    return False
+    try:
+        return str(workspace.ml.jobs.get(name).status)
+    except ResourceNotFoundError:
+        return None
 
 
 def follow(workspace: Workspace, name: str, *, log: Path, on_line: Callable[[str], None]) -> str:

@@ -1,0 +1,1 @@
+"""What runs inside an Azure ML job: fine-tuning and evaluation of chat models."""

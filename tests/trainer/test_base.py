@@ -1,0 +1,31 @@
+"""The stand-in base model is the same each time, reads its quarter of the data and is named for what it is."""
+
+import hashlib
+from pathlib import Path
+
+from mlops.trainer.base import BaseModel, build_base
+from mlops.trainer.corpus import is_base_conversation
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Hash every file of a folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_same_specification_gives_the_same_bytes(tmp_path: Path) -> None:
+    """Two builds on one machine differ in no byte of any file, and say that they are a stand-in."""
+    spec = BaseModel(vocab_size=400, hidden_size=16, num_layers=1, intermediate_size=16, num_tokens=2048)
+    for name in ("one", "two"):
+        build_base(tmp_path / name, spec=spec)
+    assert digests(tmp_path / "one") == digests(tmp_path / "two")
+    assert "NOT Microsoft's weights" in (tmp_path / "one" / "README.md").read_text(encoding="utf-8")
+    assert "stand_in: true" in (tmp_path / "one" / "MLmodel").read_text(encoding="utf-8")
+
+
+def test_base_conversations_are_a_fixed_quarter() -> None:
+    """The rule is the first hex digit of the prompt's sha256, whatever the data holds."""
+    ids = [str(number) for number in range(1000)]
+    expected = [hashlib.sha256(name.encode()).hexdigest()[0] in "0123" for name in ids]
+    assert [is_base_conversation(name) for name in ids] == expected
+    assert 200 < sum(expected) < 300
