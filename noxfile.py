@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -34,8 +35,12 @@ def install(session: nox.Session, *groups: str, extra: str = "local") -> None:
 
 def run(session: nox.Session, program: str, *arguments: str) -> None:
     """Run a program of the virtual environment."""
-    path = os.pathsep.join([str(BIN.resolve()), os.environ["PATH"]])
-    session.run(str(BIN / program), *arguments, external=True, env={"PATH": path})
+    session.run(str(BIN / program), *arguments, external=True, env={"PATH": search_path()})
+
+
+def search_path() -> str:
+    """Return where programs are found: in the virtual environment first."""
+    return os.pathsep.join([str(BIN.resolve()), os.environ["PATH"]])
 
 
 def argument(session: nox.Session, name: str, default: str) -> str:
@@ -48,7 +53,10 @@ def stage(session: nox.Session, name: str, *, default_run: str = "local") -> Non
     environment = argument(session, "--environment", "local")
     install(session, extra="local" if environment == "local" else "")
     name_of_run = argument(session, "--run", default_run)
-    run(session, "python", "-m", f"pipelines.{name}", "--environment", environment, "--run", name_of_run)
+    arguments = ("-m", f"pipelines.{name}", "--environment", environment, "--run", name_of_run)
+    result = subprocess.run([BIN / "python", *arguments], env=os.environ | {"PATH": search_path()}, check=False)
+    if result.returncode:
+        sys.exit(result.returncode)  # nox would make a 1, a considered no, of every failure
 
 
 @nox.session

@@ -7,6 +7,7 @@ import json
 
 from mlops import finetuning, stage
 from mlops.compute.allow_list import check_size, num_gpus
+from mlops.errors import InputError
 from mlops.finetuning import Parameters
 from mlops.records import DataAsset, FineTuningJob
 from mlops.reports import tables
@@ -22,11 +23,8 @@ def finetune(context: Context, data: DataAsset) -> FineTuningJob:
     settings, workspace = context.settings.finetune, context.workspace
     model = foundation_model(workspace, settings.model)
     pipeline = component(workspace, settings.component)
-    size = ensure_cluster(workspace, settings.cluster)
-    where = check_size(size, "finetune", tags=model.tags, properties=model.properties)
-    gpus = num_gpus(size, sizes(workspace))
     context.say(f"{model.id}\n      {pipeline.id}")
-    context.say(f"cluster {settings.cluster.name}: {size}, {gpus} GPU per node, allowed by the {where}")
+    gpus = _cluster(context, model)
     parameters = _parameters(context, model, pipeline)
     request = _request(context, data, model, pipeline, parameters, gpus)
     submission = submit_finetuning(workspace, pipeline, model, request)
@@ -46,6 +44,20 @@ def finetune(context: Context, data: DataAsset) -> FineTuningJob:
         trained_model=f"azureml://jobs/{submission.name}/outputs/trained_model",
         studio_url=studio_url,
     )
+
+
+def _cluster(context: Context, model: FoundationModel) -> int:
+    """Return the GPUs per node of the cluster, which is made if need be: what is not allowed is never created."""
+    wanted = context.settings.finetune.cluster
+    where = check_size(wanted.size, "finetune", tags=model.tags, properties=model.properties)
+    gpus = num_gpus(wanted.size, sizes(context.workspace))
+    found = ensure_cluster(context.workspace, wanted)
+    if found.lower() != wanted.size.lower():
+        raise InputError(
+            f"cluster {wanted.name} has size {found}, finetune.cluster.size is {wanted.size}: change one of the two"
+        )
+    context.say(f"cluster {wanted.name}: {wanted.size}, {gpus} GPU per node, allowed by the {where}")
+    return gpus
 
 
 def _parameters(context: Context, model: FoundationModel, pipeline: Component) -> Parameters:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import cycle
 
 import orjson
@@ -111,8 +112,9 @@ def _record(
     client: Probe,
     conversations: Iterator[list[Message]],
 ) -> Rollout:
+    """Return the record, with an answer as a user would get it; nobody answers where there is no traffic."""
     question = next(conversations)
-    sample = client.ask(question) if state.traffic else None
+    sample = replace(client, temperature=0.6).ask(question) if state.traffic else None
     answer = Answer(question=question[-1]["content"], answer=sample.text) if sample and sample.ok else None
     record = Rollout(deployment=deployment, phase=state.phase, steps=state.steps, traffic=state.traffic, answer=answer)
     tables.show(context.console, tables.steps(record))

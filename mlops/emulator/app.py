@@ -8,6 +8,25 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from mlops.emulator import (
+    assets,
+    blob,
+    compute,
+    control,
+    datastores,
+    deployments,
+    endpoints,
+    identity,
+    jobs,
+    operations,
+    registry,
+    runs,
+    scoring,
+    sizes,
+    supervisor,
+    workspace,
+)
+from mlops.emulator.context import HOME, STORE
 from mlops.emulator.errors import ArmError, BlobError, unauthorized, unknown_route
 from mlops.emulator.home import Home
 from mlops.emulator.store import Store
@@ -16,14 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from aiohttp.typedefs import Handler
-
-HOME = web.AppKey("home", Home)
-STORE = web.AppKey("store", Store)
-
-SUBSCRIPTION = "/subscriptions/{subscription}"
-GROUP = SUBSCRIPTION + "/resourceGroups/{group}"
-WORKSPACE = GROUP + "/providers/Microsoft.MachineLearningServices/workspaces/{workspace}"
-REGISTRY = "/mferp/managementfrontend" + GROUP + "/providers/Microsoft.MachineLearningServices/registries/{registry}"
 
 # A pipeline job carries every step and component inline.
 _MAX_BODY = 64 * 2**20
@@ -62,26 +73,6 @@ async def trace(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 def build(home: Home) -> web.Application:
     """Return the application of one home; what an earlier one left in the store is taken up when it starts."""
-    # The modules import the names above, so they can only be imported from here.
-    from mlops.emulator import (
-        assets,
-        blob,
-        compute,
-        control,
-        datastores,
-        deployments,
-        endpoints,
-        identity,
-        jobs,
-        operations,
-        registry,
-        runs,
-        scoring,
-        sizes,
-        supervisor,
-        workspace,
-    )
-
     app = web.Application(middlewares=[trace, control.record, errors, authenticate], client_max_size=_MAX_BODY)
     app[HOME], app[STORE] = home, Store(home.state)
     app[control.REQUESTS] = control.RequestLog(home.state)
@@ -99,8 +90,6 @@ def build(home: Home) -> web.Application:
 
 
 async def _files(app: web.Application) -> AsyncIterator[None]:
-    from mlops.emulator import control
-
     yield
     app[STORE].close()
     app[control.REQUESTS].close()

@@ -9,7 +9,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from mlops.emulator import arm, model_files, versions
-from mlops.emulator.app import HOME, STORE, WORKSPACE
+from mlops.emulator.context import HOME, STORE, WORKSPACE
 from mlops.emulator.errors import ArmError, bad_request, not_found
 from mlops.emulator.storage import HOST, SAS
 

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 from aiohttp import web
 
 from mlops.emulator import blob_listing, storage
-from mlops.emulator.app import HOME, STORE
+from mlops.emulator.context import HOME, STORE
 from mlops.emulator.errors import BlobError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from mlops.emulator import arm, operations, sizes
-from mlops.emulator.app import STORE, WORKSPACE
+from mlops.emulator.context import STORE, WORKSPACE
 from mlops.emulator.errors import ArmError, bad_request, not_found
 from mlops.emulator.home import LOCATION
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from mlops.emulator import __version__
-from mlops.emulator.app import HOME, STORE
+from mlops.emulator.context import HOME, STORE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from mlops.emulator import arm
-from mlops.emulator.app import HOME, WORKSPACE
+from mlops.emulator.context import HOME, WORKSPACE
 from mlops.emulator.errors import not_found
 from mlops.emulator.storage import ACCOUNT, CONTAINERS, SAS
 

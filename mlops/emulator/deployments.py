@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from mlops.emulator import arm, paths, provisioning, quota, specification, traffic
-from mlops.emulator.app import HOME, STORE, WORKSPACE
 from mlops.emulator.containers import LOG
+from mlops.emulator.context import HOME, STORE, WORKSPACE
 from mlops.emulator.endpoints import check_idle, endpoint_id, find_endpoint
 from mlops.emulator.errors import ArmError, inferencing_call_failed, not_found
 from mlops.emulator.operations import accepted, accepted_delete

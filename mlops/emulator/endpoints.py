@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from mlops.emulator import arm, credentials, provisioning, traffic
-from mlops.emulator.app import HOME, STORE, WORKSPACE
+from mlops.emulator.context import HOME, STORE, WORKSPACE
 from mlops.emulator.errors import conflict, inferencing_call_failed, not_found
 from mlops.emulator.fleet import FLEET
 from mlops.emulator.operations import accepted, accepted_delete, spawn

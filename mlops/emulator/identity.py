@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from mlops.emulator.app import HOME
+from mlops.emulator.context import HOME
 from mlops.emulator.errors import bad_request, not_found
 from mlops.emulator.home import REGISTRY, RESOURCE_GROUP, SUBSCRIPTION, TENANT
 

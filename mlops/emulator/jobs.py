@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from mlops.emulator import arm, command, history, operations, pipeline, runner, tracking
-from mlops.emulator.app import HOME, STORE, WORKSPACE
+from mlops.emulator.context import HOME, STORE, WORKSPACE
 from mlops.emulator.errors import bad_request, conflict, not_found
 
 if TYPE_CHECKING:

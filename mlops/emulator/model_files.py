@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from mlops.emulator import paths
-from mlops.emulator.app import HOME, STORE
+from mlops.emulator.context import HOME, STORE
 from mlops.emulator.errors import bad_request
 from mlops.emulator.storage import CONTAINERS
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from mlops.emulator.app import HOME, STORE, SUBSCRIPTION
+from mlops.emulator.context import HOME, STORE, SUBSCRIPTION
 from mlops.emulator.errors import ArmError, not_found
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mlops.emulator import arm, model_files, paths, registry
-from mlops.emulator.app import HOME, STORE
+from mlops.emulator.context import HOME, STORE
 from mlops.emulator.errors import ArmError, bad_request
 
 if TYPE_CHECKING:

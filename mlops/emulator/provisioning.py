@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops.emulator import paths, registry, specification
-from mlops.emulator.app import HOME, STORE
 from mlops.emulator.containers import NotReadyError
+from mlops.emulator.context import HOME, STORE
 from mlops.emulator.errors import ArmError
 from mlops.emulator.fleet import FLEET, Fleet, Route
 from mlops.emulator.operations import spawn

@@ -11,7 +11,7 @@ import yaml
 from aiohttp import web
 
 from mlops.emulator import arm, stand_ins, versions
-from mlops.emulator.app import HOME, REGISTRY
+from mlops.emulator.context import HOME, REGISTRY
 from mlops.emulator.errors import ArmError, not_found
 from mlops.emulator.home import REGISTRY as REGISTRY_NAME
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from mlops.emulator import command, components, history, logs, operations, pipeline, steps
-from mlops.emulator.app import HOME, STORE
+from mlops.emulator.context import HOME, STORE
 from mlops.emulator.errors import ArmError
 
 if TYPE_CHECKING:

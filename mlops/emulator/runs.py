@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from mlops.emulator import history, logs
-from mlops.emulator.app import HOME, STORE, WORKSPACE
+from mlops.emulator.context import HOME, STORE, WORKSPACE
 from mlops.emulator.errors import not_found
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ import aiohttp
 from aiohttp import web
 
 from mlops.emulator import credentials
-from mlops.emulator.app import STORE
 from mlops.emulator.containers import NotReadyError, TooManyPendingError
+from mlops.emulator.context import STORE
 from mlops.emulator.fleet import FLEET, Route
 from mlops.emulator.operations import spawn
 from mlops.emulator.provisioning import SECRETS

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from aiohttp import web
 
-from mlops.emulator.app import SUBSCRIPTION
+from mlops.emulator.context import SUBSCRIPTION
 from mlops.emulator.home import LOCATION
 
 _LOCATION = SUBSCRIPTION + "/providers/Microsoft.MachineLearningServices/locations/{location}"

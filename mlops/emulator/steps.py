@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from mlops.emulator import command, components, history, logs, outputs, paths, tracking
-from mlops.emulator.app import HOME, STORE
+from mlops.emulator.context import HOME, STORE
 from mlops.emulator.errors import ArmError
 from mlops.emulator.supervisor import SUPERVISOR
 

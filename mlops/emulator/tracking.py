@@ -15,7 +15,7 @@ import aiohttp
 from aiohttp import web
 
 from mlops.emulator import logs
-from mlops.emulator.app import HOME, STORE
+from mlops.emulator.context import HOME, STORE
 from mlops.emulator.errors import ArmError
 from mlops.emulator.supervisor import SUPERVISOR
 

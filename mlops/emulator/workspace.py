@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from mlops.emulator import arm, tracking
-from mlops.emulator.app import GROUP, HOME, SUBSCRIPTION, WORKSPACE
+from mlops.emulator.context import GROUP, HOME, SUBSCRIPTION, WORKSPACE
 from mlops.emulator.home import LOCATION, TENANT
 from mlops.emulator.home import WORKSPACE as DEFAULT_NAME
 from mlops.emulator.storage import ACCOUNT

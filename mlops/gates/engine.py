@@ -42,7 +42,7 @@ def judge(scores: Scores, settings: GateSettings) -> Judgement:
 
 def _apply(rule: Rule, scores: Scores, settings: GateSettings, reference: str) -> RuleResult:
     against = reference if rule.against == "champion" else rule.against
-    name = f"{rule.metric} against {against}" if against else rule.name
+    name = rule.name if against == rule.against else f"{rule.metric} against {against} (no champion yet)"
     columns = [scores.get(model, {}).get(rule.metric) for model in ("candidate", against) if model]
     if (flaw := _flaw(columns)) is not None:
         return _no_numbers(name, Verdict.REJECTED, f"{name}: {flaw}")

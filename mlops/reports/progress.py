@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-PERIOD_S = 15.0
+PERIOD_S = 30.0
 WIDTH = 150
 
 
@@ -22,7 +22,7 @@ WIDTH = 150
 def progress(console: Console) -> Iterator[Callable[[str], None]]:
     """Yield a function that takes the latest line of long work, with the time it has taken so far.
 
-    A terminal always shows the latest line; anything else gets it every 15 seconds, so that a log is not flooded.
+    A terminal always shows the latest line; anything else gets it every 30 seconds, so that a log is not flooded.
     """
     shown = _on_terminal(console) if console.is_terminal else _in_log(console)
     with shown as show:

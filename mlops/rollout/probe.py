@@ -40,11 +40,18 @@ class Probe:
     key: str
     timeout_s: float
     max_new_tokens: int
+    temperature: float = 0.0
+    """0 always gives the same answer; more is livelier."""
 
     def ask(self, messages: Sequence[Mapping[str, str]], *, deployment: str | None = None) -> Sample:
         """Send a conversation, pinned to a deployment if one is given; return what came back."""
         headers = {"Authorization": f"Bearer {self.key}"} | ({PIN: deployment} if deployment else {})
-        parameters = {"do_sample": False, "temperature": 0.0, "max_new_tokens": self.max_new_tokens}
+        parameters = {
+            "do_sample": self.temperature > 0,
+            "temperature": self.temperature,
+            "top_p": 0.9,
+            "max_new_tokens": self.max_new_tokens,
+        }
         body = {"input_data": {"input_string": list(messages), "parameters": parameters}, "params": {}}
         start = time.perf_counter()
         try:

@@ -59,7 +59,7 @@ def test_without_a_champion_the_base_takes_its_place() -> None:
     """A first release is still judged."""
     judgement = judge({"candidate": {"loss": losses()}, "base": {"loss": losses() + 1}}, gate())
     assert (judgement.reference, judgement.verdict) == ("base", Verdict.ACCEPTED)
-    assert judgement.results[0].rule == "loss against base"
+    assert judgement.results[0].rule == "loss against base (no champion yet)"
 
 
 def test_one_rejected_rule_rejects() -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from mlops.emulator import daemon
@@ -18,7 +19,7 @@ from mlops.emulator.home import Home
 from mlops.records import STAGES, unseal
 
 SMALL = {
-    "MLOPS_DATA__PERCENTAGE": "40",
+    "MLOPS_DATA__PERCENTAGE": "15",
     "MLOPS_EVALUATE__NUM_GENERATIONS": "4",
     "MLOPS_EVALUATE__MAX_NEW_TOKENS": "10",
     "MLOPS_DEPLOY__MAX_NEW_TOKENS": "10",
@@ -63,6 +64,18 @@ class Site:
         """Return every traffic map that was written to an endpoint."""
         writes = [request["body"] for request in self.requests(since) if request["body"]]
         return [body["properties"]["traffic"] for body in writes if body["properties"].get("traffic")]
+
+    def containers(self, deployment: str) -> list[psutil.Process]:
+        """Return the processes that serve a deployment."""
+        folder = str(self.home.deployments)
+        found = [process for process in psutil.process_iter(["cmdline", "cwd"]) if process.info["cwd"]]
+        return [
+            process
+            for process in found
+            if process.info["cwd"].startswith(folder)
+            and process.info["cwd"].endswith(f"/{deployment}")
+            and "mlops.emulator.serving" in process.info["cmdline"]
+        ]
 
     def kill_emulator(self) -> None:
         """End the emulator the hard way."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,8 +39,8 @@ def test_a_deployment_that_hangs_loses_its_traffic_in_one_write(second: Released
     quick = {"MLOPS_DEPLOY__REQUEST_TIMEOUT_S": "2"}
     assert site.program("deploy", "hanging", **quick).returncode == 0
     before = site.requests()[-1]["sequence"]
-    for pid in site.containers("chat-local", "blue"):
-        os.kill(pid, signal.SIGSTOP)
+    (container,) = site.containers("blue")
+    container.suspend()
     result = site.program("rollout", "hanging", **quick)
     assert result.returncode == 1, result.stdout + result.stderr
     assert "rolled back at 10 %: 100.0% of its answers were errors" in result.stdout.strip().splitlines()[-1]
