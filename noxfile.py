@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -43,20 +45,32 @@ def search_path() -> str:
     return os.pathsep.join([str(BIN.resolve()), os.environ["PATH"]])
 
 
-def argument(session: nox.Session, name: str, default: str) -> str:
-    """Return the value after a flag on nox's command line, else the default."""
-    return session.posargs[session.posargs.index(name) + 1] if name in session.posargs else default
+def options(session: nox.Session) -> argparse.Namespace:
+    """Return what stands after `--` on nox's command line; a mistake there ends nox with exit code 2."""
+    parser = argparse.ArgumentParser(prog="nox -s SESSION --", allow_abbrev=False)
+    parser.add_argument("--environment", default="local", help="which settings: local, dev or prod")
+    parser.add_argument("--run", help="name of the run")
+    return parser.parse_args(session.posargs)
+
+
+def install_for(session: nox.Session, environment: str) -> None:
+    """Install what an environment needs: emulator and trainer only where they run."""
+    install(session, extra="local" if environment == "local" else "")
 
 
 def stage(session: nox.Session, name: str, *, default_run: str = "local") -> None:
-    """Run one program of `pipelines`; the emulator and the trainer are only installed where they run."""
-    environment = argument(session, "--environment", "local")
-    install(session, extra="local" if environment == "local" else "")
-    name_of_run = argument(session, "--run", default_run)
-    arguments = ("-m", f"pipelines.{name}", "--environment", environment, "--run", name_of_run)
-    result = subprocess.run([BIN / "python", *arguments], env=os.environ | {"PATH": search_path()}, check=False)
-    if result.returncode:
-        sys.exit(result.returncode)  # nox would make a 1, a considered no, of every failure
+    """Run one program of `pipelines` and end with its exit code: nox alone would make a 1 of every failure."""
+    given = options(session)
+    install_for(session, given.environment)
+    arguments = ("--environment", given.environment, "--run", given.run or default_run)
+    command = [BIN / "python", "-m", f"pipelines.{name}", *arguments]
+    with subprocess.Popen(command, env=os.environ | {"PATH": search_path()}) as process:
+        # Ctrl-C reaches the stage, too, and it may have traffic to give back before it ends.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        code = process.wait()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if code:
+        sys.exit(code)
 
 
 @nox.session
@@ -132,8 +146,8 @@ def release(session: nox.Session) -> None:
 @nox.session(default=False)
 def clean(session: nox.Session) -> None:
     """Delete the endpoint and its deployments."""
-    environment = argument(session, "--environment", "local")
-    install(session, extra="local" if environment == "local" else "")
+    environment = options(session).environment
+    install_for(session, environment)
     run(session, "mlops", "clean", "--environment", environment)
 
 

@@ -14,7 +14,7 @@ MANAGEMENT_SCOPE: Final = "https://management.azure.com/.default"
 
 
 def sign_in() -> TokenCredential:
-    """Return a credential that has just been given a token; on a terminal the browser is the last resort.
+    """Return a credential that a token was just had with; on a terminal the browser is the last resort.
 
     Raises AzureError with what each credential said if none works.
     """
@@ -26,6 +26,7 @@ def sign_in() -> TokenCredential:
         credential.get_token(MANAGEMENT_SCOPE)
     except ClientAuthenticationError as error:
         if sys.stdin.isatty():
+            print(f"no silent sign-in works here, opening a browser: {error.message}", file=sys.stderr)
             return InteractiveBrowserCredential()
         raise AzureError(
             f"no Azure credential works here: {error.message}\n"

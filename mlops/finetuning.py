@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlops.compute.allow_list import literal
+from mlops.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,31 +34,36 @@ def merge(
 
     The registry adds keys to those defaults that `chat_completion_pipeline` has no inputs for (learning_rate_min);
     handing them on would be refused, so they are dropped. Values take the type of the component's input.
+
+    Raises InputError for a setting that is no input, or not of its type.
     """
     defaults: dict[str, Parameter] = literal(tags.get("model_specific_defaults", "{}"))
-    known = {name: as_input(value, inputs[name].type) for name, value in defaults.items() if name in inputs}
-    chosen = {name: as_input(value, _kind(inputs, name)) for name, value in settings.items()}
+    known = {name: as_input(name, value, inputs[name].type) for name, value in defaults.items() if name in inputs}
+    if unknown := sorted(settings.keys() - inputs.keys()):
+        raise InputError(f"finetune: {', '.join(unknown)} is no input of the component; it takes {', '.join(inputs)}")
+    chosen = {name: as_input(name, value, inputs[name].type) for name, value in settings.items()}
     overriding = {name: value for name, value in known.items() if not (name in insist and name in chosen)}
     origins = dict.fromkeys(chosen, "settings")
     origins |= {name: _origin(chosen.get(name, value), value) for name, value in overriding.items()}
     return Parameters(chosen | overriding, origins, tuple(sorted(defaults.keys() - known.keys())))
 
 
-def _kind(inputs: Mapping[str, Any], name: str) -> str | None:
-    return str(inputs[name].type) if name in inputs else None
-
-
 def _origin(setting: Parameter, default: Parameter) -> str:
     return "model default" if setting == default else f"model default, instead of {setting}"
 
 
-def as_input(value: Parameter, kind: str | None) -> Parameter:
-    """Return a value as a component input of a kind takes it: its enums spell booleans `true` and `false`."""
+def as_input(name: str, value: Parameter, kind: str) -> Parameter:
+    """Return a value as a component input of a kind takes it: its enums spell booleans `true` and `false`.
+
+    Raises InputError if it is no such value.
+    """
     if kind == "string":
         return str(value).lower() if isinstance(value, bool) else str(value)
-    if kind == "integer":
-        return int(value)
-    return float(value) if kind == "number" else value
+    types: dict[str, type[int | float]] = {"integer": int, "number": float}
+    try:
+        return types[kind](value) if kind in types else value
+    except ValueError:
+        raise InputError(f"finetune: {name} = {value!r} must be of type {kind}") from None
 
 
 def display_name(model: str, data: str, parameters: Mapping[str, Parameter], *, num_gpus: int, num_nodes: int) -> str:

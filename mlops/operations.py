@@ -9,6 +9,7 @@ from mlops import settings
 from mlops.errors import InputError
 from mlops.reports import tables
 from mlops.workspace import client, endpoints
+from mlops.workspace.endpoints import CANDIDATE, PHASE
 
 if TYPE_CHECKING:
     from mlops.reports.tables import Table
@@ -29,13 +30,19 @@ def table(workspace: Workspace, endpoint: Endpoint) -> Table:
 
 
 def roll_back(environment: str) -> str:
-    """Give all traffic to the color that has none, in one write; say what was done."""
+    """Take all traffic from the candidate of the last rollout, in one write; say what was done.
+
+    Raises InputError if the endpoint does not say who that was, or nobody is left to serve.
+    """
     workspace, endpoint = _open(environment)
-    others = [name for name in endpoint.traffic if name != endpoint.stable]
-    if not others or endpoint.stable is None:
-        raise InputError(f"{endpoint.name} has no other deployment to roll back to")
-    endpoints.set_traffic(workspace, endpoint.name, {others[0]: 100}, tags={"rollout-phase": "ROLLED_BACK"})
-    return f"{endpoint.name}: all traffic went from {endpoint.stable} back to {others[0]}"
+    candidate = endpoint.tags.get(CANDIDATE)
+    others = [name for name in endpoint.traffic if name != candidate]
+    if candidate is None or not others:
+        raise InputError(f"{endpoint.name} has no deployment to roll back to")
+    if endpoint.traffic[others[0]] == 100:  # noqa: PLR2004 - percent
+        return f"{endpoint.name}: {others[0]} has all traffic already, nothing was changed"
+    endpoints.set_traffic(workspace, endpoint.name, {others[0]: 100}, tags={PHASE: "ROLLED_BACK"})
+    return f"{endpoint.name}: all traffic went from {candidate} back to {others[0]}"
 
 
 def delete_endpoint(environment: str) -> str:

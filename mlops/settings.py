@@ -30,7 +30,7 @@ PREFIX: Final = "MLOPS_"
 class Section(BaseModel):
     """A part of the settings: cannot change, and knows no key it does not declare."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), coerce_numbers_to_str=True)
 
 
 class WorkspaceSettings(Section):
@@ -144,10 +144,17 @@ def _variables(variables: Mapping[str, str]) -> Iterator[Layer]:
     """Yield a layer per variable; values are YAML, so that numbers, booleans and lists can be given."""
     for name in sorted(variables):
         if name.startswith(PREFIX):
-            value: Any = yaml.safe_load(variables[name])
+            value: Any = _value(name, variables[name])
             for key in reversed(name.removeprefix(PREFIX).lower().split("__")):
                 value = {key: value}
             yield Layer(name, value)
+
+
+def _value(name: str, text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{name}: not readable as YAML: {' '.join(str(error).split())}") from None
 
 
 def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from rich.console import Console
 from mlops import settings as settings_module
 from mlops.errors import InputError, MlopsError, RecordError, Refusal
 from mlops.records import STAGES, Record, seal, unseal
+from mlops.reports import tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R", bound=Record)
 
+INTERRUPTED: Final = 130
+"""What shells call a program that Ctrl-C ended."""
 RUN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,39}")
 
 
@@ -54,7 +58,7 @@ class Context:
 
     def say(self, line: str) -> None:
         """Print a line of a stage's result."""
-        self.console.print(f"      {line}", highlight=False, soft_wrap=True)
+        self.console.print(f"      {line}", highlight=False, markup=False, soft_wrap=True)
 
 
 def main(stage: Callable[Concatenate[Context, P], R]) -> None:
@@ -74,8 +78,13 @@ def run(program: Callable[[Context], object], *, description: str | None) -> Non
     arguments = parser.parse_args()
     # The SDK prints what a job logs; the console keeps the real stream while that is caught.
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
+    # Continuous integration cancels with SIGTERM: what Ctrl-C undoes, that undoes, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         program(_context(arguments.environment, arguments.run, console))
+    except KeyboardInterrupt:
+        console.print("interrupted", style="red")
+        sys.exit(INTERRUPTED)
     except MlopsError as error:
         style = "yellow" if isinstance(error, Refusal) else "red"
         console.print(str(error), style=style, markup=False, highlight=False, soft_wrap=True)
@@ -92,11 +101,23 @@ def perform(stage: Callable[Concatenate[Context, P], R], context: Context, /, *a
     context.console.print(f"[bold]\\[{number}/{len(STAGES)}] {name}[/bold]  {summary}", highlight=False)
     start = time.monotonic()
     record = stage(context, *args, **kwargs)
-    write(context.folder / f"{name}.json", seal(record))
-    context.say(f"[green]done[/green] in {time.monotonic() - start:.0f} s")
+    _keep(context.folder, name, seal(record))
+    context.say(f"done in {time.monotonic() - start:.0f} s")
     if record.refusal:
+        tables.note(f"**{name}**: {record.refusal}")
         raise Refusal(f"{name}: {record.refusal}")
     return record
+
+
+def _keep(folder: Path, stage: str, content: bytes) -> None:
+    """Write a stage's record; if it is another than before, the records that were made from that one are stale."""
+    path = folder / f"{stage}.json"
+    if path.is_file() and path.read_bytes() == content:
+        return
+    names = list(STAGES)
+    for later in names[names.index(stage) + 1 :]:
+        (folder / f"{later}.json").unlink(missing_ok=True)
+    write(path, content)
 
 
 def write(path: Path, content: bytes) -> None:

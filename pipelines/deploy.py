@@ -25,6 +25,7 @@ def deploy(context: Context, model: RegisteredModel) -> Deployment:
     settings = context.settings.deploy
     _check_instance_type(context)
     endpoint = _endpoint(context)
+    _check_champion(context, endpoint, model)
     color = next(name for name in COLORS if name != endpoint.stable)
     if endpoint.traffic.get(color):
         raise InputError(
@@ -49,11 +50,22 @@ def deploy(context: Context, model: RegisteredModel) -> Deployment:
     )
 
 
-def probe(context: Context, scoring_uri: str) -> Probe:
-    """Return a client of the settings' endpoint."""
+def probe(context: Context, endpoint: str, scoring_uri: str) -> Probe:
+    """Return a client of an endpoint that waits a little longer than the service does, to hear what it says."""
     settings = context.settings.deploy
-    key = endpoints.key(context.workspace, settings.endpoint)
-    return Probe(scoring_uri, key, timeout_s=settings.request_timeout_s, max_new_tokens=settings.max_new_tokens)
+    key = endpoints.key(context.workspace, endpoint)
+    return Probe(scoring_uri, key, timeout_s=settings.request_timeout_s + 5, max_new_tokens=settings.max_new_tokens)
+
+
+def _check_champion(context: Context, endpoint: Endpoint, model: RegisteredModel) -> None:
+    """Refuse a judgement that was made against another model than the one serving now."""
+    serving = endpoint.stable and endpoints.deployed_model(context.workspace, endpoint.name, endpoint.stable)
+    judged = model.decision.evaluation.champion
+    if serving != judged:
+        raise InputError(
+            f"{endpoint.name} serves {serving or 'nobody'}, the candidate was compared with {judged or 'the base'}: "
+            "run the evaluate stage again"
+        )
 
 
 def _check_instance_type(context: Context) -> None:
@@ -76,7 +88,7 @@ def _endpoint(context: Context) -> Endpoint:
 
 def _smoke(context: Context, endpoint: Endpoint, color: str) -> tuple[Answer, ...]:
     """Return the answers to the smoke questions; the server says 200 even without one, so the text is what counts."""
-    client = probe(context, endpoint.scoring_uri)
+    client = probe(context, endpoint.name, endpoint.scoring_uri)
     answers = []
     for question in json.loads(SMOKE.read_bytes()):
         sample = client.ask([{"role": "user", "content": question}], deployment=color)

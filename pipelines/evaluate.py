@@ -63,10 +63,12 @@ def _record(context: Context, job: FineTuningJob, name: str, champion: str | Non
     results = download(context.workspace, name, "evaluation", folder)
     metrics = json.loads((results / "metrics.json").read_bytes())
     shutil.copy(results / "examples.parquet", context.folder / "examples.parquet")
-    for model, values in metrics["models"].items():
-        context.say(
-            f"{model}: " + ", ".join(f"{key} {value:.4g}" for key, value in values.items() if value is not None)
-        )
+    models = {
+        model: {name: value for name, value in values.items() if value is not None}
+        for model, values in metrics["models"].items()
+    }
+    for model, values in models.items():
+        context.say(f"{model}: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
     return Evaluation(
         job=job,
         name=name,
@@ -74,7 +76,7 @@ def _record(context: Context, job: FineTuningJob, name: str, champion: str | Non
         num_examples=metrics["num_examples"],
         test_data_sha256=metrics["test_data_sha256"],
         examples_sha256=file_sha256(context.folder / "examples.parquet"),
-        metrics=metrics["models"],
+        metrics=models,
         studio_url=studio_url,
     )
 

@@ -84,7 +84,9 @@ def _request(
 ) -> FinetuningRequest:
     """Return the request; its name is the idempotency key, so the same run with the same inputs is the same job."""
     cluster = context.settings.finetune.cluster
-    key = json.dumps([model.id, pipeline.id, data.content_hash, parameters.values, cluster.name], sort_keys=True)
+    key = json.dumps(
+        [model.id, pipeline.id, data.content_hash, parameters.values, cluster.name, cluster.num_nodes], sort_keys=True
+    )
     digest = hashlib.sha256(key.encode()).hexdigest()[:8]
     names = (model.name, data.name, parameters.values)
     return FinetuningRequest(
@@ -93,6 +95,7 @@ def _request(
         experiment=f"chat_completion_{model.name}",
         compute=cluster.name,
         num_gpus=gpus,
+        num_nodes=cluster.num_nodes,
         train_uri=data.train.uri,
         validation_uri=data.validation.uri,
         test_uri=data.test.uri,

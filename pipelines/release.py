@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from mlops import stage
+from rich.text import Text
+
+from mlops import operations, stage
 from mlops.records import Rollout
 from mlops.reports import tables
 from mlops.stage import Context, perform
@@ -33,11 +35,10 @@ def _show(context: Context, record: Rollout) -> None:
     tables.show(context.console, tables.decision(deployment.model.decision))
     endpoint = endpoints.find(context.workspace, deployment.endpoint)
     if endpoint is not None:
-        models = {name: endpoints.deployed_model(context.workspace, endpoint.name, name) for name in endpoint.traffic}
-        tables.show(context.console, tables.traffic(endpoint.name, endpoint.traffic, models))
+        tables.show(context.console, operations.table(context.workspace, endpoint))
     if record.answer is not None:
-        context.console.print("[bold]user[/bold]     ", record.answer.question, highlight=False)
-        context.console.print("[bold]assistant[/bold]", record.answer.answer, highlight=False)
+        context.console.print(Text("user      ", "bold"), Text(record.answer.question))
+        context.console.print(Text("assistant ", "bold"), Text(record.answer.answer))
 
 
 if __name__ == "__main__":

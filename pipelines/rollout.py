@@ -10,7 +10,7 @@ from itertools import cycle
 import orjson
 
 from mlops import stage
-from mlops.errors import AzureError, RecordError
+from mlops.errors import AzureError, MlopsError, RecordError
 from mlops.records import Answer, Deployment, Rollout, RolloutStep
 from mlops.reports import tables
 from mlops.reports.progress import progress
@@ -20,25 +20,43 @@ from mlops.rollout.machine import Phase, State
 from mlops.rollout.probe import Message, Probe, Sample
 from mlops.stage import Context
 from mlops.workspace import endpoints
+from mlops.workspace.endpoints import CANDIDATE, PHASE, RUN
 from pipelines.deploy import probe
 
 
 def rollout(context: Context, deployment: Deployment) -> Rollout:
     """Shift traffic to the new deployment step by step, and back at once if it does worse."""
     state = _start(context, deployment)
-    client = probe(context, deployment.scoring_uri)
+    client = probe(context, deployment.endpoint, deployment.scoring_uri)
     conversations = _conversations(context)
-    with progress(context.console) as show:
-        while not state.done:
-            state = _move(context, deployment, state, client, conversations, show)
+    try:
+        with progress(context.console) as show:
+            while not state.done:
+                state = _move(context, deployment, state, client, conversations, show)
+    except (MlopsError, KeyboardInterrupt):
+        _write(context, deployment.endpoint, replace(state, phase=Phase.ROLLING_BACK))
+        raise
     return _record(context, deployment, state, client, conversations)
 
 
 def _start(context: Context, deployment: Deployment) -> State:
+    """Return the rollout's first state: back always means the stable deployment that `deploy` found.
+
+    Raises RecordError if the deployment is not the one that was judged, or somebody else serves users.
+    """
     endpoint = endpoints.find(context.workspace, deployment.endpoint)
-    if endpoint is None or deployment.name not in endpoint.traffic:
-        raise RecordError(f"{deployment.name} of {deployment.endpoint} is gone: run the deploy stage again")
-    return machine.start(context.settings.rollout, candidate=deployment.name, traffic=dict(endpoint.traffic))
+    name, stable = deployment.name, deployment.stable
+    if endpoint is None or name not in endpoint.traffic:
+        raise RecordError(f"{name} of {deployment.endpoint} is gone: run the deploy stage again")
+    serves = endpoints.deployed_model(context.workspace, endpoint.name, name)
+    strangers = [other for other, weight in endpoint.traffic.items() if weight and other not in (name, stable)]
+    if serves != deployment.model.id or strangers:
+        raise RecordError(
+            f"{endpoint.name} is not as the deploy stage left it: {name} serves {serves}, "
+            f"traffic is {_weights(dict(endpoint.traffic))}. Run the evaluate stage again"
+        )
+    done = endpoint.traffic[name] == 100  # noqa: PLR2004 - percent
+    return machine.start(context.settings.rollout, candidate=name, stable=stable, done=done)
 
 
 def _move(
@@ -64,6 +82,13 @@ def _move(
     if state.traffic:
         _wait_for_effect(context, state, client, conversations)
     return machine.shifted(state)
+
+
+def _write(context: Context, endpoint: str, state: State) -> None:
+    """Write the traffic of a state, and in the same request the tags by which a later runner finds it."""
+    tags = {RUN: context.run, PHASE: str(state.phase), CANDIDATE: state.candidate}
+    endpoints.set_traffic(context.workspace, endpoint, state.traffic, tags=tags)
+    context.say(f"traffic {_weights(state.traffic)}")
 
 
 def _wait_for_effect(context: Context, state: State, client: Probe, conversations: Iterator[list[Message]]) -> None:

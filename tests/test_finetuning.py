@@ -6,7 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from mlops.errors import InputError
 from mlops.finetuning import display_name, merge
+from mlops.records import Parameter
 
 KINDS = {"learning_rate": "number", "num_train_epochs": "integer", "apply_lora": "string", "deepspeed_stage": "string"}
 INPUTS = {name: SimpleNamespace(type=kind) for name, kind in KINDS.items()}
@@ -71,3 +73,16 @@ def test_the_display_name_tells_the_effective_batch(parameters: dict[str, object
     """Row 11 of the flow: batch = per device x accumulation x GPUs x nodes, with the flow's defaults."""
     wanted = name.replace("Phi-", "Phi-chitchat-", 1)
     assert display_name("Phi", "chitchat", parameters, num_gpus=2, num_nodes=2) == wanted
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"learning_rate": "fast"}, "learning_rate = 'fast' must be of type number"),
+        ({"learning_rat": 1.0}, "learning_rat is no input of the component; it takes learning_rate"),
+    ],
+)
+def test_a_wrong_parameter_is_a_sentence(parameters: dict[str, Parameter], message: str) -> None:
+    """A typo is found before a cluster is made, and named with what would be right."""
+    with pytest.raises(InputError, match=message):
+        merge(parameters, tags=TAGS, inputs=INPUTS, insist=())

@@ -17,10 +17,13 @@ from mlops.settings import load
 from mlops.workspace import endpoints
 from mlops.workspace.assets import register_model
 from mlops.workspace.client import connect
+from mlops.workspace.endpoints import CANDIDATE
 
 if TYPE_CHECKING:
     from mlops.emulator.home import Home
     from mlops.workspace.client import Workspace
+
+pytestmark = pytest.mark.xdist_group("endpoints")
 
 MODEL = Path(__file__).parent / "emulator" / "models" / "echo"
 
@@ -34,7 +37,7 @@ def workspace(emulator_environment: dict[str, str]) -> Workspace:
 
 @pytest.fixture
 def endpoint(workspace: Workspace, unique: str) -> Iterator[str]:
-    """Return an endpoint whose blue serves everybody and whose green nobody."""
+    """Return an endpoint in the middle of a rollout: green is stable, blue the candidate."""
     name = f"ops-{unique}"[:32]
     variables = {"MLOPS_DEPLOY__ENDPOINT": name, "MLOPS_DEPLOY__INSTANCE_TYPE": "Standard_NC4as_T4_v3"}
     settings = load("local", variables=variables).deploy
@@ -43,7 +46,7 @@ def endpoint(workspace: Workspace, unique: str) -> Iterator[str]:
     endpoints.create(workspace, name)
     for color in ("blue", "green"):
         endpoints.deploy(workspace, color, model=model, settings=settings, tags=tags)
-    endpoints.set_traffic(workspace, name, {"blue": 100}, tags={"release": "1"})
+    endpoints.set_traffic(workspace, name, {"green": 90, "blue": 10}, tags={"release": "1", CANDIDATE: "blue"})
     yield name
     if endpoints.find(workspace, name):
         endpoints.delete(workspace, name)
@@ -66,12 +69,12 @@ def test_status_shows_who_serves_what(endpoint: str, emulator: Home) -> None:
     result = mlops("status", endpoint, emulator)
     assert result.returncode == 0, result.stderr
     (blue,) = [line for line in result.stdout.splitlines() if "blue" in line]
-    assert "100 %" in blue
+    assert "10 %" in blue
     assert "echo-" in blue
 
 
 def test_rollback_is_one_write(endpoint: str, emulator: Home, workspace: Workspace) -> None:
-    """All traffic goes to the other color in one write; tags of others stay."""
+    """All traffic leaves the candidate in one write, also at 10 %; tags of others stay; twice is once."""
     before = daemon.request(emulator, "/_emulator/requests")[-1]["sequence"]
     result = mlops("rollback", endpoint, emulator)
     assert result.returncode == 0, result.stderr
@@ -82,7 +85,8 @@ def test_rollback_is_one_write(endpoint: str, emulator: Home, workspace: Workspa
     found = endpoints.find(workspace, endpoint)
     assert found is not None
     assert found.traffic == {"blue": 0, "green": 100}
-    assert workspace.ml.online_endpoints.get(endpoint).tags["release"] == "1"
+    assert found.tags["release"] == "1"
+    assert "green has all traffic already, nothing was changed" in mlops("rollback", endpoint, emulator).stdout
 
 
 def test_clean_deletes_everything_and_then_says_so(endpoint: str, emulator: Home, workspace: Workspace) -> None:
@@ -104,7 +108,7 @@ def test_a_failed_deployment_shows_its_log_and_is_deleted(endpoint: str, workspa
         endpoints.deploy(workspace, "third", model=model, settings=settings, tags={})
     found = endpoints.find(workspace, endpoint)
     assert found is not None
-    assert found.traffic == {"blue": 100, "green": 0}
+    assert found.traffic == {"blue": 10, "green": 90}
 
 
 def test_an_unknown_environment_is_a_sentence() -> None:

@@ -39,6 +39,8 @@ def test_a_variable_beats_the_file_and_the_file_beats_base() -> None:
         ("MLOPS_DATUM", "1", "MLOPS_DATUM: datum = 1: Extra inputs are not permitted"),
         ("MLOPS_ROLLOUT__STEPS", "[50, 10]", "the weights must increase and end with 100"),
         ("MLOPS_DEPLOY__ENDPOINT", "Chat_1", "deploy.endpoint = 'Chat_1': String should match pattern"),
+        ("MLOPS_GATE__RULES", "[{", "MLOPS_GATE__RULES: not readable as YAML"),
+        ("MLOPS_FINETUNE__CLUSTER__NUM_NODES", "2", "num_nodes must not be more than max_instances"),
         ("MLOPS_DEPLOY__REQUEST_TIMEOUT_S", "181", "Input should be less than or equal to 180"),
     ],
 )
@@ -47,6 +49,11 @@ def test_a_bad_variable_is_named_with_its_value_and_the_rule(name: str, value: s
     with pytest.raises(SettingsError) as error:
         load("local", variables={name: value})
     assert message in str(error.value)
+
+
+def test_a_version_may_look_like_a_number() -> None:
+    """Pinning version 15 by a variable needs no quotes inside quotes."""
+    assert load("local", variables={"MLOPS_FINETUNE__MODEL__VERSION": "15"}).finetune.model.version == "15"
 
 
 def test_a_bad_file_is_named(tmp_path: Path) -> None:

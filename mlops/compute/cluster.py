@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class ClusterSettings(BaseModel):
@@ -20,3 +20,9 @@ class ClusterSettings(BaseModel):
     """Seconds after which an idle node is given back."""
     num_nodes: int = Field(ge=1)
     """Nodes that one training job uses."""
+
+    @model_validator(mode="after")
+    def _has_the_nodes(self) -> Self:
+        if self.num_nodes > self.max_instances:
+            raise ValueError("num_nodes must not be more than max_instances")
+        return self

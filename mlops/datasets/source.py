@@ -14,6 +14,9 @@ from mlops.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+UNREADABLE = "unreadable"
+"""Key of a row that could not be read; its value says why."""
+
 Row = dict[str, Any]
 """One conversation in ultrachat's schema: `prompt`, `prompt_id`, `messages: [{role, content}]`."""
 
@@ -36,14 +39,14 @@ class DataSettings(BaseModel):
 def read(source: str) -> Iterator[Row]:
     """Yield the rows of a source in its own order, not validated.
 
-    Raises DataError if there is no such source, or a line of it is not JSON.
+    Raises DataError if there is no such source.
     """
     return _chitchat() if source == "chitchat" else _json_lines(Path(source))
 
 
 def prompt_id(prompt: str) -> str:
     """Return the SHA-256 of a prompt in hex, as ultrachat_200k identifies its rows."""
-    return hashlib.sha256(prompt.encode()).hexdigest()
+    return hashlib.sha256(prompt.encode(errors="surrogatepass")).hexdigest()
 
 
 def _chitchat() -> Iterator[Row]:
@@ -68,19 +71,24 @@ def _json_lines(path: Path) -> Iterator[Row]:
     except OSError as error:
         raise DataError(f"data.source {path}: {error.strerror}; give `chitchat` or a JSON Lines file") from None
     with lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                row = orjson.loads(line)
-            except orjson.JSONDecodeError as error:
-                raise DataError(f"{path}, line {number}: not JSON ({error}); each line must be one object") from None
-            yield _with_prompt(row) if isinstance(row, dict) else {"messages": row}
+        yield from map(_row, lines)
+
+
+def _row(line: bytes) -> Row:
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        return {UNREADABLE: f"not JSON ({error}): {line[:100]!r}"}
+    return _with_prompt(row) if isinstance(row, dict) else {UNREADABLE: "not a JSON object"}
 
 
 def _with_prompt(row: Row) -> Row:
-    """Return the row with `prompt` and `prompt_id` filled in from the first message where they are missing."""
+    """Return the row in ultrachat's schema: the prompt is the user's first message, other columns are dropped."""
     messages = row.get("messages")
-    first = messages[0] if isinstance(messages, list) and messages else None
-    prompt = row.get("prompt") or (first.get("content") if isinstance(first, dict) else None)
-    if not isinstance(prompt, str):
-        return row
-    return {"prompt": prompt, "prompt_id": row.get("prompt_id") or prompt_id(prompt), "messages": messages}
+    users = [
+        message.get("content")
+        for message in (messages if isinstance(messages, list) else [])
+        if isinstance(message, dict) and message.get("role") == "user"
+    ]
+    prompt = users[0] if users and isinstance(users[0], str) else ""
+    return {"prompt": prompt, "prompt_id": prompt_id(prompt), "messages": messages}

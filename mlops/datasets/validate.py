@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mlops.datasets.source import UNREADABLE
+
 if TYPE_CHECKING:
     from mlops.datasets.source import Row
 
@@ -14,6 +16,8 @@ def problem(row: Row) -> str | None:
     Roles: an optional system message first, then user and assistant in turn, an assistant last; no empty text, and
     no NUL or lone surrogate, which do not survive the tokenizers.
     """
+    if UNREADABLE in row:
+        return str(row[UNREADABLE])
     messages = row.get("messages")
     if not isinstance(messages, list) or not messages:
         return "messages must be a list with at least one message"

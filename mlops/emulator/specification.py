@@ -106,6 +106,8 @@ def _environment(properties: Document, model: Path) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": str(Path(__file__).parents[2]),
         "PYTHONUNBUFFERED": "1",
+        # A container has a copy of the model; here it must leave no compiled code in the one that is stored.
+        "PYTHONDONTWRITEBYTECODE": "1",
     }
     return {**os.environ, **own, **(properties["environmentVariables"] or {})}
 

@@ -87,7 +87,7 @@ def _compare(
     confidence: float,
 ) -> RuleResult:
     sign = 1 if rule.greater_is_better else -1
-    target = reference if reference is not None else np.full_like(candidate, rule.threshold or 0)
+    target = reference if reference is not None else np.full_like(candidate, rule.threshold)
     change, low, high = mean_interval(sign * (candidate - target), confidence=confidence)
     required = _required(rule, float(np.mean(target))) if reference is not None else 0.0
     verdict = _verdict(low, high, required)

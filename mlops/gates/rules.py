@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Rule(BaseModel):
@@ -23,6 +23,14 @@ class Rule(BaseModel):
     threshold: float | None = None
     min_absolute_change: float | None = None
     min_relative_change: float | None = None
+
+    @model_validator(mode="after")
+    def _asks_one_thing(self) -> Self:
+        if (self.against is None) == (self.threshold is None):
+            raise ValueError("a rule has either `against` or `threshold`")
+        if self.against is None and (self.min_absolute_change, self.min_relative_change) != (None, None):
+            raise ValueError("min_absolute_change and min_relative_change need `against`")
+        return self
 
     @property
     def name(self) -> str:

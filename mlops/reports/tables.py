@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.table import Table as RichTable
+from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,16 +39,21 @@ class Table:
         for heading in self.headings:
             table.add_column(heading)
         for row in self.rows:
-            table.add_row(*row)
+            table.add_row(*map(Text, row))
         return table
 
 
 def show(console: Console, table: Table) -> None:
     """Print a table, and add it to the step summary when GitHub runs us."""
     console.print(table.rich())
+    note(table.markdown())
+
+
+def note(markdown: str) -> None:
+    """Add Markdown to GitHub's step summary, where GitHub runs us."""
     if path := os.environ.get(SUMMARY):
         with Path(path).open("a", encoding="utf-8") as file:
-            file.write(table.markdown() + "\n")
+            file.write(markdown + "\n")
 
 
 def decision(record: GateDecision) -> Table:

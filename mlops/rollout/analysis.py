@@ -62,11 +62,13 @@ def _verdict(
 
 IN_A_ROW = 5
 """Answers in a row by which a weight of 0 or 100 percent is believed."""
+WINDOW = 20
+"""Latest answers by which any other weight is believed, if the candidate gave at least half its share."""
 
 
 def in_effect(samples: Sequence[Sample], *, candidate: str, weight: int) -> bool:
     """Return whether un-pinned requests show that a written weight has reached the data plane."""
     signed = [sample.deployment == candidate for sample in samples if sample.deployment is not None]
     if 0 < weight < 100:  # noqa: PLR2004 - percent
-        return any(signed)
+        return len(signed) >= WINDOW and sum(signed[-WINDOW:]) / WINDOW >= weight / 200
     return len(signed) >= IN_A_ROW and all(mine == bool(weight) for mine in signed[-IN_A_ROW:])

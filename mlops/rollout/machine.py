@@ -51,18 +51,22 @@ class State:
         """Return the whole traffic map to write in this phase: planned weights, or the start when rolling back."""
         if self.phase in (Phase.ROLLING_BACK, Phase.ROLLED_BACK):
             return self.start
-        stable = next((name for name, weight in self.start.items() if weight and name != self.candidate), None)
+        stable = next(iter(self.start), None)
         weight = self.weight if self.phase is not Phase.SUCCEEDED else 100
         if stable is None or weight == 100:  # noqa: PLR2004 - percent
             return {self.candidate: 100}
         return {stable: 100 - weight, self.candidate: weight}
 
 
-def start(plan: RolloutPlan, *, candidate: str, traffic: dict[str, int]) -> State:
-    """Return a rollout about to shift; a first deployment has nobody to share with, so it gets only the last step."""
-    serving = {name: weight for name, weight in traffic.items() if weight}
-    chosen = plan if serving else plan.model_copy(update={"steps": plan.steps[-1:]})
-    return State(chosen, candidate, serving)
+def start(plan: RolloutPlan, *, candidate: str, stable: str | None, done: bool = False) -> State:
+    """Return a rollout about to shift, or one that is over because the candidate has everything.
+
+    A first deployment has nobody to share with, so it gets only the last step.
+    """
+    if stable is None:
+        plan = plan.model_copy(update={"steps": plan.steps[-1:]})
+    phase = Phase.SUCCEEDED if done else Phase.SHIFTING
+    return State(plan, candidate, {stable: 100} if stable else {}, phase)
 
 
 def shifted(state: State) -> State:

@@ -19,7 +19,10 @@ Message = dict[str, str]
 
 @dataclass(frozen=True)
 class Sample:
-    """One request: who answered, how, and after how many seconds; status 0 is a connection that failed."""
+    """One request: who answered, how, and after how many seconds.
+
+    Status 0 is a connection that failed; who answered is then who was asked, if that was said.
+    """
 
     deployment: str | None
     status: int
@@ -57,9 +60,9 @@ class Probe:
         try:
             response = httpx.post(self.scoring_uri, json=body, headers=headers, timeout=self.timeout_s)
         except httpx.HTTPError as error:
-            return Sample(None, 0, time.perf_counter() - start, str(error))
+            return Sample(deployment, 0, time.perf_counter() - start, str(error))
         seconds = time.perf_counter() - start
-        return Sample(response.headers.get(PIN), response.status_code, seconds, _text(response))
+        return Sample(response.headers.get(PIN, deployment), response.status_code, seconds, _text(response))
 
 
 def _text(response: httpx.Response) -> str:

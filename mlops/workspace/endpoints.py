@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from mlops.workspace.client import Workspace
 
 
+# Tags of the endpoint, written with the traffic: who comes after a lost runner finds the rollout there.
+RUN, PHASE, CANDIDATE = "rollout-run", "rollout-phase", "rollout-candidate"
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """An endpoint as the service describes it; `traffic` holds every deployment, 0 included."""
@@ -22,6 +26,7 @@ class Endpoint:
     name: str
     scoring_uri: str
     traffic: Mapping[str, int]
+    tags: Mapping[str, str]
 
     @property
     def stable(self) -> str | None:
@@ -42,7 +47,7 @@ def find(workspace: Workspace, name: str) -> Endpoint | None:
             return None
         deployments = [deployment.name for deployment in workspace.ml.online_deployments.list(name)]
     traffic = dict.fromkeys(deployments, 0) | dict(endpoint.traffic or {})
-    return Endpoint(endpoint.name, endpoint.scoring_uri, traffic)
+    return Endpoint(endpoint.name, endpoint.scoring_uri, traffic, endpoint.tags or {})
 
 
 def create(workspace: Workspace, name: str) -> None:
@@ -87,23 +92,22 @@ def deploy(workspace: Workspace, name: str, *, model: str, settings: DeploySetti
 
 
 def _logs(workspace: Workspace, endpoint: str, deployment: str) -> str:
-    from azure.core.exceptions import ResourceNotFoundError
-
+    """Return the end of the container's log, or why there is none: that must not hide what went wrong before."""
     try:
         with azure_errors(f"read the log of {deployment}"):
             return str(workspace.ml.online_deployments.get_logs(deployment, endpoint, lines=30))
     except AzureError as error:
-        if isinstance(error.__cause__, ResourceNotFoundError):
-            return "(there is none: the deployment was refused before it started)"
-        raise
+        return f"({error})"
 
 
 def deployed_model(workspace: Workspace, endpoint: str, deployment: str) -> str:
     """Return the id of the registered model that a deployment serves."""
     with azure_errors(f"look up deployment {deployment} of endpoint {endpoint}"):
         model = str(workspace.ml.online_deployments.get(deployment, endpoint).model)
+    if not model.startswith("/subscriptions/"):
+        return model
     name, _, version = model.partition("/models/")[2].partition("/versions/")
-    return f"azureml:{name}:{version}" if version else model
+    return f"azureml:{name}:{version}"
 
 
 def set_traffic(workspace: Workspace, endpoint: str, traffic: Mapping[str, int], *, tags: Mapping[str, str]) -> None:

@@ -44,6 +44,7 @@ class FinetuningRequest:
     experiment: str
     compute: str
     num_gpus: int
+    num_nodes: int
     train_uri: str
     validation_uri: str
     test_uri: str
@@ -69,6 +70,7 @@ def submit_finetuning(
             validation_file_path=Input(type="uri_file", path=request.validation_uri),
             test_file_path=Input(type="uri_file", path=request.test_uri),
             number_of_gpu_to_use_finetuning=request.num_gpus,
+            num_nodes_finetune=request.num_nodes,
             **request.parameters,
         )
         return {"trained_model": step.outputs.mlflow_model_folder}

@@ -104,12 +104,27 @@ def test_too_few_conversations_name_the_setting_to_raise(tmp_path: Path) -> None
         prepare(tmp_path / "a", of=settings(conversations(tmp_path / "chats.jsonl", rows=4)))
 
 
-def test_a_line_that_is_not_json_is_named(tmp_path: Path) -> None:
-    """File and line number, no traceback."""
+def test_a_line_that_is_no_row_goes_to_quarantine(tmp_path: Path) -> None:
+    """One broken line does not stop a stage; it is kept with its row number and reason."""
+    source = conversations(tmp_path / "chats.jsonl")
+    source.write_bytes(source.read_bytes() + b"not json\n[1]\n")
+    prepare(tmp_path / "a", of=settings(source))
+    first, second = read(tmp_path / "quarantine.jsonl")
+    assert (first["row"], second["row"]) == (301, 302)
+    assert str(first["reason"]).startswith("not JSON")
+    assert second["reason"] == "not a JSON object"
+
+
+def test_the_prompt_is_the_users_first_message(tmp_path: Path) -> None:
+    """A system message that all conversations share must not put them all into one split."""
+    system = {"role": "system", "content": "Be kind."}
+    plain = [orjson.loads(line) for line in conversations(tmp_path / "plain.jsonl").read_bytes().splitlines()]
+    rows = [{"prompt_id": 7, "prompt": None, "messages": [system, *row["messages"]]} for row in plain]
     source = tmp_path / "chats.jsonl"
-    source.write_text('{"messages": []}\nnot json\n')
-    with pytest.raises(DataError, match=r"chats\.jsonl, line 2: not JSON"):
-        prepare(tmp_path / "a", of=settings(source))
+    source.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    prepared = prepare(tmp_path / "a", of=settings(source))
+    assert prepared.splits["test"].rows > 0
+    assert str(read(tmp_path / "a" / "train.jsonl")[0]["prompt"]).startswith("question")
 
 
 def test_a_missing_source_says_what_may_be_given(tmp_path: Path) -> None:

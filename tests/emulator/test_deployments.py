@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MODELS = Path(__file__).parent / "models"
 Deploy = Callable[..., "LROPoller[ManagedOnlineDeployment]"]
 
-pytestmark = pytest.mark.xdist_group("deployments")
+pytestmark = pytest.mark.xdist_group("endpoints")
 
 
 def register(ml: MLClient, model: str) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MODEL = Path(__file__).parent / "models" / "echo"
 PIN = "azureml-model-deployment"
 
-pytestmark = pytest.mark.xdist_group("scoring")
+pytestmark = pytest.mark.xdist_group("endpoints")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from mlops.gates.engine import Scores, judge
 from mlops.gates.rules import GateSettings, Rule
@@ -114,3 +115,17 @@ def test_same_scores_same_judgement() -> None:
     """The gate has no dice of its own."""
     noisy = losses() + np.random.default_rng(2).normal(0, 1, 200)
     assert judge(scores(noisy, losses()), gate()) == judge(scores(noisy, losses()), gate())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"against": "champion", "threshold": 3.0},
+        {"threshold": 3.0, "min_relative_change": 0.1},
+    ],
+)
+def test_a_rule_that_asks_nothing_or_two_things_is_refused(wrong: dict[str, object]) -> None:
+    """A typo in a rule must not become a rule that everybody meets."""
+    with pytest.raises(ValidationError):
+        Rule(metric="rougeL", greater_is_better=True, **wrong)

@@ -17,7 +17,10 @@ import pytest
 from mlops.emulator import daemon
 from mlops.emulator.home import Home
 from mlops.records import STAGES, unseal
+from mlops.settings import load
+from mlops.workspace.client import connect
 
+CREATED = 201
 SMALL = {
     "MLOPS_DATA__PERCENTAGE": "15",
     "MLOPS_EVALUATE__NUM_GENERATIONS": "4",
@@ -42,9 +45,9 @@ class Site:
         """Run `python -m ...` here, and return what it printed and its exit code."""
         own = {"AZUREML_EMULATOR_HOME": str(self.folder / "emulator"), **SMALL, **variables}
         command = [sys.executable, "-m", *arguments]
-        return subprocess.run(
-            command, cwd=self.folder, env=os.environ | own, capture_output=True, text=True, check=False
-        )
+        # Nothing else of this process's environment: other tests have pointed it at an emulator of their own.
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_CACHE_HOME") if name in os.environ}
+        return subprocess.run(command, cwd=self.folder, env=kept | own, capture_output=True, text=True, check=False)
 
     def program(self, name: str, run: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run one program of `pipelines`."""
@@ -61,9 +64,18 @@ class Site:
         return found
 
     def traffic_writes(self, since: int = 0) -> list[dict[str, int]]:
-        """Return every traffic map that was written to an endpoint."""
-        writes = [request["body"] for request in self.requests(since) if request["body"]]
-        return [body["properties"]["traffic"] for body in writes if body["properties"].get("traffic")]
+        """Return every traffic map that was written to an endpoint after its creation; none is no traffic for all."""
+        puts = [r for r in self.requests(since) if r["method"] == "PUT" and "/onlineEndpoints/" in r["path"]]
+        endpoints = [r for r in puts if "/deployments/" not in r["path"] and r["status"] != CREATED]
+        return [request["body"]["properties"].get("traffic", {}) for request in endpoints]
+
+    def model(self, name: str, version: str) -> Any:
+        """Return a model of this site's workspace; the variables that lead there do not outlive the call."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv("AZUREML_CURRENT_CLOUD", raising=False)
+            for variable, value in daemon.environment(self.home).items():
+                patch.setenv(variable, value)
+            return connect(load("local", variables={}).workspace).ml.models.get(name, version)
 
     def containers(self, deployment: str) -> list[psutil.Process]:
         """Return the processes that serve a deployment."""
@@ -100,6 +112,7 @@ class Released:
     site: Site
     run: str
     output: str
+    since: int = 0
 
     def __getitem__(self, stage: str) -> Any:
         """Return a stage's record."""
@@ -117,11 +130,11 @@ def first(site: Site) -> Released:
 @pytest.fixture(scope="session")
 def second(first: Released) -> Released:
     """Release again, stage by stage, and kill the emulator after each of the first four."""
-    output = ""
+    output, since = "", first.site.requests()[-1]["sequence"]
     for number, stage in enumerate(STAGES):
         result = first.site.program(stage, "second")
         assert result.returncode == 0, f"{stage}\n{result.stdout}{result.stderr}"
         output += result.stdout
         if number < 4 and stage != "gate":  # the gate starts no emulator
             first.site.kill_emulator()
-    return Released(first.site, "second", output)
+    return Released(first.site, "second", output, since)

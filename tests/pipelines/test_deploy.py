@@ -29,3 +29,10 @@ def test_an_instance_type_the_model_does_not_allow_is_refused(first: Released) -
     result = first.site.program("deploy", "first", MLOPS_DEPLOY__INSTANCE_TYPE="Standard_NC4as_T4_v3")
     assert result.returncode == 2
     assert "Standard_NC4as_T4_v3 is not allowed for inference" in result.stdout
+
+
+def test_a_judgement_against_another_champion_is_refused(second: Released) -> None:
+    """What was compared with nobody, or with a model that serves no more, has to be evaluated again."""
+    result = second.site.program("deploy", "first")
+    assert result.returncode == 2
+    assert "the candidate was compared with the base: run the evaluate stage again" in result.stdout

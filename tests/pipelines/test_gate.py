@@ -45,7 +45,8 @@ def test_a_saboteur_is_rejected_and_nothing_moves(second: Released) -> None:
     assert "misses the required" in last
     assert second.site.record("sabotage", "gate").verdict is Verdict.REJECTED
     assert second.site.traffic_writes(before) == []
+    assert not [r for r in second.site.requests(before) if r["method"] == "PUT" and "/onlineEndpoints/" in r["path"]]
     assert not (second.site.folder / "runs" / "sabotage" / "register.json").exists()
     status = second.site.command("mlops.cli", "status", "--environment", "local")
-    assert "green" in status.stdout
-    assert "100 %" in status.stdout
+    (serving,) = [line for line in status.stdout.splitlines() if "100 %" in line]
+    assert second["register"].id in serving

@@ -15,10 +15,14 @@ pytestmark = pytest.mark.xdist_group("release")
 
 
 def test_the_model_carries_its_lineage(first: Released) -> None:
-    """From the record of the model to the hash of the data, without a look-up."""
-    model = first["register"]
-    assert model.decision.evaluation.job.data == first["prepare"]
-    assert model.id == f"azureml:{model.name}:{model.version}"
+    """Who finds the model in the workspace sees data, jobs and decision in its tags, and the judgement in its card."""
+    record = first["register"]
+    model = first.site.model(record.name, record.version)
+    assert model.tags["content_hash"] == first["prepare"].content_hash
+    assert model.tags["finetuning_job"] == first["finetune"].name
+    assert model.tags["decision_digest"] == first["gate"].digest
+    assert model.type == "mlflow_model"
+    assert first["gate"].results[0].reason in model.description
 
 
 @pytest.mark.parametrize("changes", [{"verdict": "accepted", "reference": "base"}, {"results": []}])

@@ -24,8 +24,7 @@ def test_the_second_climbs_the_planned_weights(second: Released) -> None:
     rollout = second["rollout"]
     assert [step.weight for step in rollout.steps] == [10, 50, 100]
     assert rollout.traffic == {"green": 100}
-    assert second.site.traffic_writes() == [
-        {"blue": 100},
+    assert second.site.traffic_writes(second.since) == [
         {"blue": 90, "green": 10},
         {"blue": 50, "green": 50},
         {"green": 100},
@@ -37,7 +36,9 @@ def test_a_deployment_that_hangs_loses_its_traffic_in_one_write(second: Released
     site, runs = second.site, second.site.folder / "runs"
     shutil.copytree(runs / "second", runs / "hanging", dirs_exist_ok=True)
     quick = {"MLOPS_DEPLOY__REQUEST_TIMEOUT_S": "2"}
-    assert site.program("deploy", "hanging", **quick).returncode == 0
+    for stage in ("evaluate", "gate", "register", "deploy"):
+        result = site.program(stage, "hanging", **quick)
+        assert result.returncode == 0, f"{stage}\n{result.stdout}{result.stderr}"
     before = site.requests()[-1]["sequence"]
     (container,) = site.containers("blue")
     container.suspend()
@@ -46,3 +47,12 @@ def test_a_deployment_that_hangs_loses_its_traffic_in_one_write(second: Released
     assert "rolled back at 10 %: 100.0% of its answers were errors" in result.stdout.strip().splitlines()[-1]
     assert site.record("hanging", "rollout").phase == "ROLLED_BACK"
     assert site.traffic_writes(before) == [{"blue": 10, "green": 90}, {"green": 100}]
+
+
+def test_a_retired_deployment_cannot_climb_back(second: Released) -> None:
+    """The rollout of an older run is refused: somebody else serves now, and was never compared with it."""
+    before = second.site.requests()[-1]["sequence"]
+    result = second.site.program("rollout", "first")
+    assert result.returncode == 2
+    assert "chat-local is not as the deploy stage left it" in result.stdout
+    assert second.site.traffic_writes(before) == []

@@ -54,10 +54,18 @@ def test_only_the_candidates_answers_count_as_enough() -> None:
 
 @pytest.mark.parametrize(
     ("answers", "weight", "seen"),
-    [("bbbg", 10, True), ("bbbb", 10, False), ("ggggg", 100, True), ("bgggg", 100, False), ("gbbbbb", 0, True)],
+    [
+        ("b" * 19 + "g", 10, True),
+        ("b" * 30, 10, False),
+        ("b" * 18 + "gg", 50, False),
+        ("b" * 10 + "bbbbg" * 2 + "ggggg" * 2, 50, True),
+        ("ggggg", 100, True),
+        ("bgggg", 100, False),
+        ("gbbbbb", 0, True),
+    ],
 )
 def test_a_weight_is_believed_when_answers_show_it(answers: str, weight: int, *, seen: bool) -> None:
-    """A part shows by one answer; all or nothing by five in a row."""
+    """A part shows by half its share of twenty answers; all or nothing by five in a row."""
     colors = {"b": "blue", "g": "green"}
     asked = [sample for answer in answers for sample in samples(colors[answer], 1)]
     assert in_effect(asked, candidate="green", weight=weight) is seen

@@ -44,7 +44,7 @@ def drive(state: State, verdicts: list[str]) -> tuple[State, list[dict[str, int]
 
 def test_a_good_candidate_climbs_the_planned_weights() -> None:
     """One write per planned step, the whole map each time, everything to the candidate at the end."""
-    state = machine.start(plan(10, 50, 100), candidate="green", traffic={"blue": 100, "green": 0})
+    state = machine.start(plan(10, 50, 100), candidate="green", stable="blue")
     state, writes = drive(state, ["pass"] * 3)
     assert state.phase is Phase.SUCCEEDED
     assert writes == [{"blue": 90, "green": 10}, {"blue": 50, "green": 50}, {"green": 100}]
@@ -52,7 +52,7 @@ def test_a_good_candidate_climbs_the_planned_weights() -> None:
 
 def test_the_first_deployment_gets_everything_at_once() -> None:
     """With nobody to share traffic with, the smaller steps make no sense."""
-    state = machine.start(plan(10, 50, 100), candidate="blue", traffic={"blue": 0})
+    state = machine.start(plan(10, 50, 100), candidate="blue", stable=None)
     final, writes = drive(state, ["pass"])
     assert (final.phase, writes) == (Phase.SUCCEEDED, [{"blue": 100}])
 
@@ -64,8 +64,7 @@ verdicts = st.lists(st.sampled_from(["pass", "pass", "pass", "fail", "inconclusi
 @given(steps=steps, verdicts=verdicts)
 def test_invariants_hold_for_every_plan_and_outcome(steps: tuple[int, ...], verdicts: list[str]) -> None:
     """Sums are 100; weights are planned ones and rise until a rollback, which is one write of the start."""
-    start = {"blue": 100, "green": 0}
-    state, writes = drive(machine.start(plan(*steps), candidate="green", traffic=start), list(verdicts))
+    state, writes = drive(machine.start(plan(*steps), candidate="green", stable="blue"), list(verdicts))
     assert all(sum(traffic.values()) == 100 for traffic in writes)
     failed = next((index for index, verdict in enumerate(verdicts[: len(steps)]) if verdict != "pass"), None)
     climbed = writes if failed is None else writes[:-1]
@@ -74,3 +73,9 @@ def test_invariants_hold_for_every_plan_and_outcome(steps: tuple[int, ...], verd
         assert state.phase is Phase.SUCCEEDED
     else:
         assert (state.phase, writes[-1], len(writes)) == (Phase.ROLLED_BACK, {"blue": 100}, failed + 2)
+
+
+def test_a_rollout_that_is_over_does_nothing() -> None:
+    """A stage that is started again after success makes no write."""
+    state = machine.start(plan(10, 100), candidate="green", stable="blue", done=True)
+    assert drive(state, []) == (state, [])
