@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,13 @@ from mlops.workspace.client import azure_errors, quiet
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from azure.ai.ml.entities import ManagedOnlineEndpoint
+
     from mlops.settings import DeploySettings
     from mlops.workspace.client import Workspace
 
+
+SETTLE_S, SETTLE_POLL_S = 300.0, 0.5
 
 # Tags of the endpoint, written with the traffic: who comes after a lost runner finds the rollout there.
 RUN, PHASE, CANDIDATE = "rollout-run", "rollout-phase", "rollout-candidate"
@@ -113,10 +118,22 @@ def deployed_model(workspace: Workspace, endpoint: str, deployment: str) -> str:
 def set_traffic(workspace: Workspace, endpoint: str, traffic: Mapping[str, int], *, tags: Mapping[str, str]) -> None:
     """Write the whole traffic map in one request, with the tags that say why; other fields stay as they are."""
     with azure_errors(f"set the traffic of {endpoint} to {dict(traffic)}"):
-        current = workspace.ml.online_endpoints.get(endpoint)
+        current = _settled(workspace, endpoint)
         current.traffic, current.mirror_traffic = dict(traffic), {}
         current.tags = {**(current.tags or {}), **tags}
         workspace.ml.online_endpoints.begin_create_or_update(current).result()
+
+
+def _settled(workspace: Workspace, name: str) -> ManagedOnlineEndpoint:
+    """Return an endpoint once nothing is being written to it: until then the service refuses a second write."""
+    deadline = time.monotonic() + SETTLE_S
+    while True:
+        endpoint: ManagedOnlineEndpoint = workspace.ml.online_endpoints.get(name)
+        if str(endpoint.provisioning_state).lower() in ("succeeded", "failed", "canceled"):
+            return endpoint
+        if time.monotonic() > deadline:
+            raise AzureError(f"endpoint {name} has been {endpoint.provisioning_state} for {SETTLE_S:.0f} s")
+        time.sleep(SETTLE_POLL_S)
 
 
 def key(workspace: Workspace, endpoint: str) -> str:

@@ -41,13 +41,20 @@ class Site:
         """Return the emulator's home."""
         return daemon.open_home(self.folder / "emulator")
 
-    def command(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run `python -m ...` here, and return what it printed and its exit code."""
+    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        """Start `python -m ...` here."""
         own = {"AZUREML_EMULATOR_HOME": str(self.folder / "emulator"), **SMALL, **variables}
         command = [sys.executable, "-m", *arguments]
         # Nothing else of this process's environment: other tests have pointed it at an emulator of their own.
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_CACHE_HOME") if name in os.environ}
-        return subprocess.run(command, cwd=self.folder, env=kept | own, capture_output=True, text=True, check=False)
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, cwd=self.folder, env=kept | own, stdout=pipe, stderr=pipe, text=True)
+
+    def command(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run `python -m ...` here, and return what it printed and its exit code."""
+        with self.start(*arguments, **variables) as process:
+            stdout, stderr = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
     def program(self, name: str, run: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run one program of `pipelines`."""

@@ -31,21 +31,43 @@ def test_the_second_climbs_the_planned_weights(second: Released) -> None:
     ]
 
 
-def test_a_deployment_that_hangs_loses_its_traffic_in_one_write(second: Released) -> None:
-    """Exit 1, one write back to the start, the reason on the last line; the users' color is untouched."""
-    site, runs = second.site, second.site.folder / "runs"
-    shutil.copytree(runs / "second", runs / "hanging", dirs_exist_ok=True)
-    quick = {"MLOPS_DEPLOY__REQUEST_TIMEOUT_S": "2"}
+QUICK = {"MLOPS_DEPLOY__REQUEST_TIMEOUT_S": "2"}
+
+
+@pytest.fixture(scope="module")
+def redeployed(second: Released) -> str:
+    """Return a run that has put the second model behind blue, too, where nobody uses it yet."""
+    runs = second.site.folder / "runs"
+    shutil.copytree(runs / "second", runs / "again")
     for stage in ("evaluate", "gate", "register", "deploy"):
-        result = site.program(stage, "hanging", **quick)
+        result = second.site.program(stage, "again", **QUICK)
         assert result.returncode == 0, f"{stage}\n{result.stdout}{result.stderr}"
-    before = site.requests()[-1]["sequence"]
+    return "again"
+
+
+def test_an_interrupted_rollout_gives_the_traffic_back(second: Released, redeployed: str) -> None:
+    """SIGTERM, with which CI cancels, leaves the users where they were; exit 130 and no traceback."""
+    site, before = second.site, second.site.requests()[-1]["sequence"]
+    arguments = ("pipelines.rollout", "--environment", "local", "--run", redeployed)
+    with site.start(*arguments, **QUICK, MLOPS_ROLLOUT__MIN_REQUESTS="100000") as process:
+        while not site.traffic_writes(before):
+            assert process.poll() is None
+        process.terminate()
+        stdout, stderr = process.communicate()
+    assert process.returncode == 130, stdout + stderr
+    assert "Traceback" not in stderr
+    assert site.traffic_writes(before) == [{"blue": 10, "green": 90}, {"green": 100}]
+
+
+def test_a_deployment_that_hangs_loses_its_traffic_in_one_write(second: Released, redeployed: str) -> None:
+    """Exit 1, one write back to the start, the reason on the last line; the users' color is untouched."""
+    site, before = second.site, second.site.requests()[-1]["sequence"]
     (container,) = site.containers("blue")
     container.suspend()
-    result = site.program("rollout", "hanging", **quick)
+    result = site.program("rollout", redeployed, **QUICK)
     assert result.returncode == 1, result.stdout + result.stderr
     assert "rolled back at 10 %: 100.0% of its answers were errors" in result.stdout.strip().splitlines()[-1]
-    assert site.record("hanging", "rollout").phase == "ROLLED_BACK"
+    assert site.record(redeployed, "rollout").phase == "ROLLED_BACK"
     assert site.traffic_writes(before) == [{"blue": 10, "green": 90}, {"green": 100}]
 
 
