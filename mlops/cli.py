@@ -57,12 +57,10 @@ def _run(command: Callable[[str], None], environment: str) -> int:
 
 def status(environment: str) -> None:
     """Show the endpoint's deployments, their models and their traffic."""
-    from rich.console import Console
-
     from mlops.operations import describe
-    from mlops.reports.tables import show
+    from mlops.reports.tables import show, terminal
 
-    show(Console(), describe(environment))
+    show(terminal(), describe(environment))
 
 
 def rollback(environment: str) -> None:

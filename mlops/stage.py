@@ -76,8 +76,7 @@ def run(program: Callable[[Context], object], *, description: str | None) -> Non
     parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
     parser.add_argument("--run", required=True, help="name of the run; its records are kept under runs/<run>/")
     arguments = parser.parse_args()
-    # The SDK prints what a job logs; the console keeps the real stream while that is caught.
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
+    console = tables.terminal()
     # Continuous integration cancels with SIGTERM: what Ctrl-C undoes, that undoes, too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -37,8 +37,8 @@ def _show(context: Context, record: Rollout) -> None:
     if endpoint is not None:
         tables.show(context.console, operations.table(context.workspace, endpoint))
     if record.answer is not None:
-        context.console.print(Text("user      ", "bold"), Text(record.answer.question))
-        context.console.print(Text("assistant ", "bold"), Text(record.answer.answer))
+        context.console.print(Text("user     ", "bold"), Text(record.answer.question))
+        context.console.print(Text("assistant", "bold"), Text(record.answer.answer))
 
 
 if __name__ == "__main__":

