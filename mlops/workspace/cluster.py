@@ -38,7 +38,7 @@ def ensure_cluster(workspace: Workspace, settings: ClusterSettings) -> str:
                 idle_time_before_scale_down=settings.idle_s,
             )
             cluster = workspace.ml.compute.begin_create_or_update(wanted).result()
-    if str(cluster.provisioning_state).lower() == "failed":
+    if cluster.provisioning_state.lower() == "failed":
         raise AzureError(
             f"cluster {settings.name} is in a failed state: {cluster.provisioning_errors}. Delete it, or name another "
             "in finetune.cluster.name"

@@ -129,7 +129,8 @@ def _settled(workspace: Workspace, name: str) -> ManagedOnlineEndpoint:
     deadline = time.monotonic() + SETTLE_S
     while True:
         endpoint: ManagedOnlineEndpoint = workspace.ml.online_endpoints.get(name)
-        if str(endpoint.provisioning_state).lower() in ("succeeded", "failed", "canceled"):
+        # An enum of text: `str` of it would be its name.
+        if endpoint.provisioning_state in ("Succeeded", "Failed", "Canceled"):
             return endpoint
         if time.monotonic() > deadline:
             raise AzureError(f"endpoint {name} has been {endpoint.provisioning_state} for {SETTLE_S:.0f} s")
