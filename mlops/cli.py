@@ -64,7 +64,7 @@ def status(environment: str) -> None:
 
 
 def rollback(environment: str) -> None:
-    """Give all traffic back to the other color, in one write."""
+    """Take all traffic from the last rollout's candidate, in one write."""
     from mlops.operations import roll_back
 
     print(roll_back(environment))

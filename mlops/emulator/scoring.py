@@ -69,7 +69,7 @@ async def _route(request: web.Request, secret: Document, trace: dict[str, str]) 
     containers = fleet.find(f"{secret['id']}/deployments/{name}")
     if containers is None:
         return _refuse(404, f"Deployment {name} was not found or does not serve.", trace)
-    shadow = draw_mirror(route.mirror, random.random())  # noqa: S311
+    shadow = draw_mirror(route.mirror, random.random())  # noqa: S311 - nor is one of copies
     if shadow and not pin:
         spawn(request.app, _copy(fleet, fleet.find(f"{secret['id']}/deployments/{shadow}"), call))
     return await _relay(request, containers, call, {_PIN: name, "azureml-model-session": name, **trace})

@@ -136,7 +136,7 @@ def first(site: Site) -> Released:
 
 @pytest.fixture(scope="session")
 def second(first: Released) -> Released:
-    """Release again, stage by stage, and kill the emulator after each of the first four."""
+    """Release again, stage by stage, and kill the emulator after prepare, finetune and evaluate."""
     output, since = "", first.site.requests()[-1]["sequence"]
     for number, stage in enumerate(STAGES):
         result = first.site.program(stage, "second")
