@@ -8,27 +8,17 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from mlops.emulator import (
-    assets,
-    blob,
-    compute,
-    control,
-    datastores,
-    deployments,
-    endpoints,
-    identity,
-    jobs,
-    operations,
-    registry,
-    runs,
-    scoring,
-    sizes,
-    supervisor,
-    workspace,
-)
+from mlops.emulator import control, identity, operations, supervisor, workspace
+from mlops.emulator.assets import resource as assets
+from mlops.emulator.compute import clusters, sizes
 from mlops.emulator.context import HOME, STORE
 from mlops.emulator.errors import ArmError, BlobError, unauthorized, unknown_route
 from mlops.emulator.home import Home
+from mlops.emulator.jobs import resource as jobs
+from mlops.emulator.jobs import runs
+from mlops.emulator.online import deployments, endpoints, scoring
+from mlops.emulator.registry import catalog
+from mlops.emulator.storage import blob, datastores
 from mlops.emulator.store import Store
 
 if TYPE_CHECKING:
@@ -79,7 +69,7 @@ def build(home: Home) -> web.Application:
     app[control.ENDING] = asyncio.get_running_loop().create_future()
     app[supervisor.SUPERVISOR] = supervisor.Supervisor(app[STORE])
     app[operations.TASKS] = set()
-    for module in (identity, workspace, sizes, compute, datastores, blob, assets, registry, operations):
+    for module in (identity, workspace, sizes, clusters, datastores, blob, assets, catalog, operations):
         app.add_routes(module.routes)
     for module in (jobs, runs, endpoints, deployments, scoring, control):
         app.add_routes(module.routes)

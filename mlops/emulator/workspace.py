@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from mlops.emulator import arm, tracking
+from mlops.emulator import arm
 from mlops.emulator.context import GROUP, HOME, SUBSCRIPTION, WORKSPACE
 from mlops.emulator.home import LOCATION, TENANT
 from mlops.emulator.home import WORKSPACE as DEFAULT_NAME
-from mlops.emulator.storage import ACCOUNT
+from mlops.emulator.jobs import tracking
+from mlops.emulator.storage.account import ACCOUNT
 
 if TYPE_CHECKING:
     from mlops.emulator.store import Document

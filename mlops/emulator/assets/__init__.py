@@ -1,0 +1,1 @@
+"""Codes, data, models, environments and components of the workspace, and where each lies."""

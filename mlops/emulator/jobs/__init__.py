@@ -1,0 +1,1 @@
+"""Jobs: submitted, run as processes, followed and remembered."""

@@ -1,0 +1,54 @@
+"""The logs of a job, in the artifact store as on Azure ML."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from mlops.emulator.storage.account import CONTAINERS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mlops.emulator.home import Home
+    from mlops.emulator.store import Document
+
+STEP = "user_logs/std_log.txt"
+PIPELINE = "logs/azureml/executionlogs.txt"
+
+_TAIL_LINES = 20
+
+
+def root(home: Home) -> Path:
+    """Return the folder of the artifact store."""
+    return home.blobs / CONTAINERS["workspaceartifactstore"]
+
+
+def folder(home: Home, job: str) -> Path:
+    """Return the folder of a job's logs and MLflow artifacts."""
+    return root(home) / "ExperimentRun" / f"dcid.{job}"
+
+
+def create(home: Home, run: Document, name: str) -> Path:
+    """Return the log file of a run, made if it does not exist."""
+    log = folder(home, run["runId"]) / name
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.touch()
+    return log
+
+
+def note(log: Path, text: str) -> None:
+    """Append a line with the time."""
+    with log.open("a") as file:
+        file.write(f"[{datetime.now(UTC):%Y-%m-%d %H:%M:%SZ}] {text}\n")
+
+
+def tail(home: Home, run: Document) -> str:
+    """Return the last lines that a step wrote."""
+    lines = (folder(home, run["runId"]) / STEP).read_text(errors="replace").splitlines()
+    return "\n".join(lines[-_TAIL_LINES:])
+
+
+def names(home: Home, job: str) -> list[str]:
+    """Return the log files that exist, by their path in the job's folder."""
+    return [name for name in (STEP, PIPELINE) if (folder(home, job) / name).exists()]

@@ -1,0 +1,218 @@
+"""Jobs as Azure Resource Manager knows them: submitted once, then watched, relabeled, canceled and deleted."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from mlops.emulator import arm, operations
+from mlops.emulator.context import HOME, STORE, WORKSPACE
+from mlops.emulator.errors import bad_request, conflict, not_found
+from mlops.emulator.jobs import command, history, pipeline, runner, tracking
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from mlops.emulator.jobs.command import Step
+    from mlops.emulator.store import Document, Store
+
+_JOBS = WORKSPACE + "/jobs"
+_NAME = re.compile(r"[a-zA-Z0-9][\w-]{0,254}")
+_LABELS = ("displayName", "description", "tags", "properties")
+_FIXED = ("jobType", "command", "inputs", "jobs", "codeId", "computeId", "environmentId")
+# Azure ML provides the machines of this name itself.
+_SERVERLESS = "serverless"
+_VIEWS = {"ActiveOnly": (False,), "ArchivedOnly": (True,), "All": (False, True)}
+
+
+async def create_or_update(request: web.Request) -> web.Response:
+    """Submit a job; for one that exists already, change its labels and nothing else."""
+    body: Document = (await request.json())["properties"]
+    document = request.app[STORE].get(_id(request))
+    if document is not None:
+        run = _relabel(request.app[STORE], document, _run(request), body)
+        return web.json_response(_reply(request.app, document, run))
+    document = arm.resource(_id(request), type="workspaces/jobs", properties=body)
+    run = _submit(request, body)
+    request.app[STORE].put(document["id"], document)
+    runner.start(request.app, run)
+    return web.json_response(_reply(request.app, document, run), status=201)
+
+
+async def get(request: web.Request) -> web.Response:
+    """Answer a job; a step of a pipeline has no properties here, only in the run history."""
+    run, document = _run(request), request.app[STORE].get(_id(request))
+    if document is None:
+        return web.json_response({"id": _id(request), "name": run["runId"], "properties": None})
+    return web.json_response(_reply(request.app, document, run))
+
+
+async def list_(request: web.Request) -> web.Response:
+    """Answer the jobs, youngest first."""
+    documents = request.app[STORE].children(_JOBS.format(**request.match_info))
+    replies = [_reply(request.app, document, _run(request, document["name"])) for document in documents]
+    return web.json_response({"value": [reply for reply in replies if _is_listed(reply, request.query)]})
+
+
+async def cancel(request: web.Request) -> web.Response:
+    """Cancel a job and all its steps."""
+    run = _run(request)
+    return await operations.accepted_delete(request, runner.cancel(request.app, run))
+
+
+async def delete(request: web.Request) -> web.Response:
+    """Delete the record of a job that has ended; its outputs stay."""
+    run = _run(request)
+    if run["status"] not in history.TERMINAL:
+        raise conflict(f"Job {run['runId']} is {run['status']}: cancel it before deleting it.")
+    return await operations.accepted_delete(request, _forget(request.app[STORE], run, _id(request)))
+
+
+async def show(request: web.Request) -> web.Response:
+    """Answer what is known of a job, in the place of the studio's page."""
+    # Fake: the studio is a web application; this is its data.
+    found = request.app[STORE].get(f"{request.query['wsid']}/jobs/{request.match_info['name']}")
+    if found is None:
+        raise not_found(f"Job {request.match_info['name']}")
+    run = history.find(request.app[STORE], workspace=request.query["wsid"], name=found["name"])
+    return web.json_response(_reply(request.app, found, run or {}))
+
+
+async def lifecycle(app: web.Application) -> AsyncIterator[None]:
+    """Keep the jobs running as long as the emulator does, and over its restarts."""
+    async for _ in tracking.lifecycle(app):
+        async for _ in runner.lifecycle(app):
+            yield
+
+
+def _id(request: web.Request) -> str:
+    return (_JOBS + "/{name}").format(**request.match_info)
+
+
+def _run(request: web.Request, name: str | None = None) -> Document:
+    workspace, name = WORKSPACE.format(**request.match_info), name or request.match_info["name"]
+    run = history.find(request.app[STORE], workspace=workspace, name=name)
+    if run is None:
+        raise not_found(f"Run {name}")
+    return run
+
+
+def _submit(request: web.Request, body: Document) -> Document:
+    name, workspace = request.match_info["name"], WORKSPACE.format(**request.match_info)
+    if not _NAME.fullmatch(name):
+        raise bad_request(f"The job name {name!r} is invalid: use letters, digits, '-' and '_', at most 255.")
+    for step in _steps(request.app[STORE], name, body):
+        _check(request.app[STORE], step, workspace=workspace)
+    return history.create(
+        request.app[STORE],
+        workspace=workspace,
+        name=name,
+        parent=None,
+        displayName=body.get("displayName") or name,
+        experimentName=body.get("experimentName") or "Default",
+        description=body.get("description"),
+        compute=body.get("computeId"),
+        tags=body.get("tags") or {},
+        properties=body.get("properties") or {},
+        body=body,
+    )
+
+
+def _steps(store: Store, name: str, body: Document) -> list[Step]:
+    if body["jobType"] == "Pipeline":
+        return pipeline.read(store, name, body)
+    if body["jobType"] == "Command":
+        return [command.read_job(name, body, default_uri=history.output_uri)]
+    raise bad_request(f"Jobs of type {body['jobType']} are not supported by this emulator.")
+
+
+def _check(store: Store, step: Step, *, workspace: str) -> None:
+    """Refuse what the service refuses at submission: unknown computes, environments, code and references."""
+    compute = (step.compute or _SERVERLESS).rpartition("/")[2]
+    if compute != _SERVERLESS and store.get(f"{workspace}/computes/{compute}") is None:
+        raise bad_request(f"Step {step.node}: unknown compute target {compute!r}.")
+    for kind in ("environment", "code"):
+        asset = str(step.spec.get(kind) or "").removeprefix("azureml:")
+        if asset.startswith("/subscriptions/") and store.get(asset) is None:
+            raise bad_request(f"Step {step.node}: {kind} {asset} was not found.")
+    text = step.spec.get("command") or ""
+    if missing := command.undefined(text, inputs=step.inputs, outputs=step.outputs):
+        raise bad_request(f"Step {step.node}: the command refers to undefined {', '.join(missing)}.")
+
+
+def _relabel(store: Store, document: Document, run: Document, body: Document) -> Document:
+    for field in _FIXED:
+        if body.get(field) and body[field] != document["properties"].get(field):
+            raise bad_request(
+                "A job with this name already exists. If you are trying to submit a new job, use a different name. "
+                f"If you are trying to update an existing job, the existing job's {field} cannot be changed. "
+                "Only description, displayName, properties, tags, and isArchived can be modified."
+            )
+    labels = {label: body[label] for label in _LABELS if body.get(label) is not None}
+    return history.update(store, run, **labels, hidden=bool(body.get("isArchived")))
+
+
+async def _forget(store: Store, run: Document, id_: str) -> None:
+    for member in history.family(store, run):
+        store.delete(history.record_id(member["workspace"], member["runId"]))
+    store.delete(id_)
+
+
+def _is_listed(reply: Document, query: Mapping[str, str]) -> bool:
+    properties = reply["properties"]
+    key, _, value = query.get("tag", "").partition("=")
+    return (
+        properties["isArchived"] in _VIEWS[query.get("listViewType", "ActiveOnly")]
+        and query.get("jobType", properties["jobType"]) == properties["jobType"]
+        and (not key or (key in properties["tags"] and value in ("", properties["tags"][key])))
+    )
+
+
+def _reply(app: web.Application, document: Document, run: Document) -> Document:
+    labels = {label: run.get(label) for label in _LABELS}
+    state = {"status": run["status"], "isArchived": run["hidden"], "experimentName": run["experimentName"]}
+    outputs = _outputs(document["properties"], run)
+    properties = {
+        **document["properties"],
+        **labels,
+        **state,
+        "outputs": outputs,
+        "services": _services(app, run),
+    }
+    return {**document, "properties": properties}
+
+
+def _outputs(body: Document, run: Document) -> dict[str, Any]:
+    declared = body.get("outputs") or {}
+    written = {
+        name: {**(value or {}), "uri": run["outputs"].get(name, {}).get("uri")} for name, value in declared.items()
+    }
+    default = {
+        "jobOutputType": "uri_folder",
+        "mode": "ReadWriteMount",
+        "uri": history.artifacts_uri(run["runId"]),
+    }
+    return {**written, "default": default}
+
+
+def _services(app: web.Application, run: Document) -> dict[str, Any]:
+    endpoints = {
+        "Tracking": tracking.uri(app),
+        "Studio": f"{app[HOME].url}/jobs/{run['runId']}?wsid={run['workspace']}",
+    }
+    return {
+        name: {"jobServiceType": name, "endpoint": endpoint, "port": None, "status": None, "properties": None}
+        for name, endpoint in endpoints.items()
+    }
+
+
+routes: tuple[web.RouteDef, ...] = (
+    web.get(_JOBS, list_),
+    web.put(_JOBS + "/{name}", create_or_update),
+    web.get(_JOBS + "/{name}", get),
+    web.delete(_JOBS + "/{name}", delete),
+    web.post(_JOBS + "/{name}/cancel", cancel),
+    web.get("/jobs/{name}", show),
+)

@@ -1,0 +1,130 @@
+"""The run history's own REST: what the SDK asks for to follow, list, relabel and download jobs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from mlops.emulator.context import HOME, STORE, WORKSPACE
+from mlops.emulator.errors import not_found
+from mlops.emulator.jobs import history, logs
+
+if TYPE_CHECKING:
+    from mlops.emulator.store import Document
+
+_HISTORY = "/history/v1.0" + WORKSPACE
+_WAIT_S = 0.5
+_POLL_S = 0.05
+_PUBLIC = (
+    "runId",
+    "parentRunId",
+    "rootRunId",
+    "status",
+    "createdUtc",
+    "startTimeUtc",
+    "endTimeUtc",
+    "error",
+    "hidden",
+    "displayName",
+    "description",
+    "tags",
+    "properties",
+)
+
+
+async def discovery(request: web.Request) -> web.Response:
+    """Answer where the services beside the control plane are: all here."""
+    names = ("api", "history", "experimentation", "modelmanagement", "pipelines", "notebooks", "studio")
+    return web.json_response(dict.fromkeys(names, request.app[HOME].url))
+
+
+async def get(request: web.Request) -> web.Response:
+    """Answer a run."""
+    return web.json_response(_public(_find(request)))
+
+
+async def details(request: web.Request) -> web.Response:
+    """Answer a run with its logs; while it goes on, the reply comes a little later, which paces clients that poll.
+
+    The reply is the run as it was when asked: the SDK prints no log of a job that it has not seen running.
+    """
+    run = _find(request)
+    reply = {**_public(run), "logFiles": _log_files(request, run)}
+    for _ in range(round(_WAIT_S / _POLL_S)):
+        if _find(request)["status"] in history.TERMINAL:
+            break
+        await asyncio.sleep(_POLL_S)
+    return web.json_response(reply)
+
+
+async def children(request: web.Request) -> web.Response:
+    """Answer the steps of a pipeline."""
+    return web.json_response({"value": [_public(run) for run in history.children(request.app[STORE], _find(request))]})
+
+
+async def rundata(request: web.Request) -> web.Response:
+    """Answer a run inside the envelope of a query."""
+    run = _find(request, (await request.json())["runId"])
+    return web.json_response({"runMetadata": _public(run), "runDefinition": None, "jobSpecification": None})
+
+
+async def modify(request: web.Request) -> web.Response:
+    """Change the labels of a run: tags and properties are merged, the rest replaced."""
+    run, body = _find(request), await request.json()
+    merged = {name: {**run[name], **body[name]} for name in ("tags", "properties") if body.get(name)}
+    replaced = {name: body[name] for name in ("displayName", "description", "hidden") if body.get(name) is not None}
+    return web.json_response(_public(history.update(request.app[STORE], run, **merged, **replaced)))
+
+
+async def log(request: web.Request) -> web.StreamResponse:
+    """Answer a log as it is now."""
+    job, name = request.match_info["job"], request.match_info["log"]
+    if name not in logs.names(request.app[HOME], job):
+        raise not_found(f"Log {name} of job {job}")
+    text = await asyncio.to_thread((logs.folder(request.app[HOME], job) / name).read_text, errors="replace")
+    return web.Response(text=text)
+
+
+async def data_uris(request: web.Request) -> web.Response:
+    """Answer where the data of asset ids is; the ids that this emulator gives outputs are their URIs."""
+    ids = (await request.json())["values"]
+    return web.json_response({"values": {id_: {"uri": id_, "type": "uri_folder"} for id_ in ids}})
+
+
+def _find(request: web.Request, name: str | None = None) -> Document:
+    workspace, name = WORKSPACE.format(**request.match_info), name or request.match_info["run"]
+    run = history.find(request.app[STORE], workspace=workspace, name=name)
+    if run is None:
+        raise not_found(f"Run {name}")
+    return run
+
+
+def _public(run: Document) -> dict[str, Any]:
+    # Fake: the service calls the outputs that are models MLFlowModel and so on, but azure-ai-ml 1.35.2 fails
+    # on them: its BatchGetResolvedUrisDto refuses the argument that the SDK itself gives it.
+    outputs = {
+        name: {"assetId": output["uri"], "type": "uri_file" if output["type"] == "uri_file" else "uri_folder"}
+        for name, output in run["outputs"].items()
+    }
+    compute = {"target": run["compute"].rpartition("/")[2]} if run["compute"] else None
+    more = {"experimentId": run["experimentName"], "compute": compute, "outputs": outputs, "warnings": []}
+    return {**{name: run.get(name) for name in _PUBLIC}, **more}
+
+
+def _log_files(request: web.Request, run: Document) -> dict[str, str]:
+    home, job = request.app[HOME], run["runId"]
+    return {name: f"{home.url}/logs/{job}/{name}" for name in logs.names(home, job)}
+
+
+routes: tuple[web.RouteDef, ...] = (
+    web.get("/discovery", discovery),
+    web.get("/logs/{job}/{log:.+}", log),
+    web.get(_HISTORY + "/runs/{run}", get),
+    web.get(_HISTORY + "/runs/{run}/details", details),
+    web.get(_HISTORY + "/runs/{run}/children", children),
+    web.post(_HISTORY + "/rundata", rundata),
+    web.patch(_HISTORY + "/experiments/{experiment}/runs/{run}", modify),
+    web.post("/data/v1.0" + WORKSPACE + "/dataversion/batchGetResolvedUris", data_uris),
+)

@@ -1,0 +1,191 @@
+"""MLflow, as Azure ML has it: one tracking server, started at the first job, where each job is a run of its name."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sqlite3
+import sys
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp import web
+
+from mlops.emulator.context import HOME, STORE
+from mlops.emulator.errors import ArmError
+from mlops.emulator.jobs import logs
+from mlops.emulator.supervisor import SUPERVISOR
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from mlops.emulator.home import Home
+    from mlops.emulator.store import Document
+
+STARTED = web.AppKey("tracking", dict[str, asyncio.Task[None]])
+
+_SERVER = "/_emulator/tracking"
+_START_S = 120.0
+_POLL_S = 0.1
+_STATUS = {"Completed": "FINISHED", "Failed": "FAILED", "Canceled": "KILLED"}
+
+
+def uri(app: web.Application) -> str:
+    """Return the address of the tracking server, which need not run yet; its port is chosen once per home."""
+    document = app[STORE].get(_SERVER)
+    if document is None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            document = app[STORE].put(_SERVER, {"port": probe.getsockname()[1]})
+    return f"http://127.0.0.1:{document['port']}"
+
+
+async def ensure(app: web.Application) -> str:
+    """Start the server unless it runs, wait until it answers, and return its address."""
+    task = app[STARTED].get("server")
+    if task is None or (task.done() and not _is_alive(app)):
+        task = app[STARTED]["server"] = asyncio.create_task(_start(app))
+    await asyncio.shield(task)
+    return uri(app)
+
+
+async def start_run(app: web.Application, run: Document) -> dict[str, str]:
+    """Open the MLflow run of a job, and return the variables that make the job's MLflow calls land there."""
+    server = await ensure(app)
+    experiment = await _experiment(server, run["experimentName"])
+    known = await _get(server, "runs/get", {"run_id": run["runId"]}, allow="RESOURCE_DOES_NOT_EXIST")
+    if "run" not in known:  # else the emulator was killed before it could start the job
+        created = await _post(server, "runs/create", _new_run(run, experiment))
+        await asyncio.to_thread(_rename, app[HOME], created["run"]["info"]["run_id"], run["runId"])
+    return {
+        "MLFLOW_TRACKING_URI": server,
+        "MLFLOW_EXPERIMENT_ID": experiment,
+        "MLFLOW_EXPERIMENT_NAME": run["experimentName"],
+        "MLFLOW_RUN_ID": run["runId"],
+    }
+
+
+async def end_run(app: web.Application, run: Document, status: str) -> None:
+    """Close the MLflow run of a job that has ended."""
+    body = {"run_id": run["runId"], "status": _STATUS[status], "end_time": _milliseconds()}
+    await _post(await ensure(app), "runs/update", body)
+
+
+async def lifecycle(app: web.Application) -> AsyncIterator[None]:
+    """Hold the task that starts the server; the supervisor ends the server itself."""
+    app[STARTED] = {}
+    yield
+    for task in app[STARTED].values():
+        task.cancel()
+    await asyncio.gather(*app[STARTED].values(), return_exceptions=True)
+
+
+def _is_alive(app: web.Application) -> bool:
+    # The server survives a killed emulator, as the jobs do that log to it.
+    pid = (app[STORE].get(_SERVER) or {}).get("pid")
+    return pid is not None and app[SUPERVISOR].is_alive(pid)
+
+
+def _log(home: Home) -> Path:
+    return home.jobs / "mlflow.log"
+
+
+def _database(home: Home) -> str:
+    return str(home.jobs / "mlflow.db")
+
+
+async def _start(app: web.Application) -> None:
+    address = uri(app)
+    if not _is_alive(app):
+        await _spawn(app, port=address.rpartition(":")[2])
+    try:
+        async with asyncio.timeout(_START_S):
+            while not await _is_healthy(address):
+                if not _is_alive(app):
+                    raise ArmError(500, "SystemError", f"The MLflow server ended: see {_log(app[HOME])}.")
+                await asyncio.sleep(_POLL_S)
+    except TimeoutError:
+        raise ArmError(500, "SystemError", f"The MLflow server does not answer at {address}.") from None
+
+
+async def _spawn(app: web.Application, *, port: str) -> None:
+    home = app[HOME]
+    # `mlflow server` imports all of MLflow, sets these variables, then starts uvicorn, which imports it again:
+    # this skips the first half of some ten seconds.
+    args = [sys.executable, "-m", "uvicorn", "mlflow.server.fastapi_app:app", "--host", "127.0.0.1", "--port", port]
+    env = {
+        "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{_database(home)}",
+        "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": str(logs.root(home)),
+        "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+        "_MLFLOW_SGI_NAME": "uvicorn",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    start = app[SUPERVISOR].start_process
+    server = await start(args, cwd=home.root, env={**os.environ, **env}, log=_log(home), survives=True)
+    app[STORE].put(_SERVER, {**(app[STORE].get(_SERVER) or {}), "pid": server.pid})
+
+
+async def _is_healthy(address: str) -> bool:
+    try:
+        async with aiohttp.ClientSession() as session, session.get(f"{address}/health") as reply:
+            return reply.status == web.HTTPOk.status_code
+    except aiohttp.ClientError:
+        return False
+
+
+async def _experiment(server: str, name: str) -> str:
+    # Two jobs may create the same experiment at once: who comes second finds the first one's.
+    found = await _post(server, "experiments/create", {"name": name}, allow="RESOURCE_ALREADY_EXISTS")
+    if "experiment_id" not in found:
+        found = (await _get(server, "experiments/get-by-name", {"experiment_name": name}))["experiment"]
+    return str(found["experiment_id"])
+
+
+async def _get(server: str, path: str, query: dict[str, str], *, allow: str | None = None) -> Any:
+    async with aiohttp.ClientSession() as session, session.get(_api(server, path), params=query) as reply:
+        return await _read(reply, allow)
+
+
+async def _post(server: str, path: str, body: Any, *, allow: str | None = None) -> Any:
+    async with aiohttp.ClientSession() as session, session.post(_api(server, path), json=body) as reply:
+        return await _read(reply, allow)
+
+
+def _api(server: str, path: str) -> str:
+    return f"{server}/api/2.0/mlflow/{path}"
+
+
+async def _read(reply: aiohttp.ClientResponse, allow: str | None) -> Any:
+    answer = await reply.json()
+    if answer.get("error_code") not in (None, allow):
+        raise ArmError(500, "SystemError", f"MLflow: {answer['message']}")
+    return answer
+
+
+def _new_run(run: Document, experiment: str) -> dict[str, Any]:
+    tags = {"mlflow.user": "emulator", "mlflow.rootRunId": run["rootRunId"]}
+    if run["parentRunId"]:
+        tags["mlflow.parentRunId"] = run["parentRunId"]
+    return {
+        "experiment_id": experiment,
+        "run_name": run["displayName"],
+        "start_time": _milliseconds(),
+        "tags": [{"key": key, "value": value} for key, value in tags.items()],
+    }
+
+
+def _milliseconds() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _rename(home: Home, drawn: str, name: str) -> None:
+    """Give an MLflow run the job's name as its id, as Azure ML does; MLflow's own server only draws ids."""
+    artifacts = f"mlflow-artifacts:/ExperimentRun/dcid.{name}"
+    with closing(sqlite3.connect(_database(home), timeout=30)) as database, database:
+        database.execute("UPDATE runs SET run_uuid = ?, artifact_uri = ? WHERE run_uuid = ?", (name, artifacts, drawn))
+        database.execute("UPDATE tags SET run_uuid = ? WHERE run_uuid = ?", (name, drawn))

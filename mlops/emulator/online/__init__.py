@@ -1,0 +1,1 @@
+"""Managed online endpoints: what is asked for, what runs behind it, and who answers a request."""

@@ -1,0 +1,152 @@
+"""The work behind deployments: containers brought up, taken down, and brought back after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlops.emulator.assets import paths
+from mlops.emulator.context import HOME, STORE
+from mlops.emulator.errors import ArmError
+from mlops.emulator.online import specification
+from mlops.emulator.online.containers import NotReadyError
+from mlops.emulator.online.fleet import FLEET, Fleet, Route
+from mlops.emulator.operations import spawn
+from mlops.emulator.registry import catalog
+from mlops.emulator.supervisor import SUPERVISOR
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from aiohttp import web
+
+    from mlops.emulator.store import Document, Store
+
+# The secrets of every endpoint of the region, by name.
+SECRETS = "/_emulator/endpoints"
+# The document and the model's folder with which a deployment last succeeded, by its ARM id.
+SERVED = "/_emulator/served"
+
+_DELAY_VARIABLE = "AZUREML_EMULATOR_PROPAGATION_DELAY_S"
+_DEFAULT_DELAY_S = 0.2
+_REGISTRY_MODEL = re.compile(
+    r"azureml://registries/[^/]+/models/(?P<name>[^/]+)/versions/(?P<version>[^/]+)", re.IGNORECASE
+)
+
+
+async def provision(app: web.Application, document: Document) -> None:
+    """Bring a deployment's containers up; an ArmError says why they are not, and leaves it Failed."""
+    id_, home = document["id"], folder(app, document["id"])
+    try:
+        model = await _model_folder(app, document["properties"]["model"])
+        check_wanted(app[STORE], id_)
+        home.mkdir(parents=True, exist_ok=True)
+        await app[FLEET].roll(id_, specification.spec(document, model), folder=home)
+        check_wanted(app[STORE], id_)
+    except (NotReadyError, ArmError) as error:
+        check_wanted(app[STORE], id_)
+        set_state(app[STORE], id_, "Failed")
+        raise _not_ready(document["name"], str(error)) from error
+    app[STORE].put(SERVED + id_, {"document": document, "model": str(model)})
+    set_state(app[STORE], id_, "Succeeded")
+
+
+async def remove(app: web.Application, document: Document) -> None:
+    """Take a deployment away, when no request is on its way to it any more."""
+    # The routes that sent requests here may still be in effect for a moment.
+    await asyncio.sleep(app[FLEET].propagation_delay_s)
+    await app[FLEET].remove(document["id"])
+    await asyncio.to_thread(shutil.rmtree, folder(app, document["id"]), ignore_errors=True)
+    for gone in (SERVED + document["id"], document["id"]):
+        app[STORE].delete(gone)
+
+
+async def remove_endpoint(app: web.Application, endpoint: Document) -> None:
+    """Take an endpoint away, its containers first."""
+    app[FLEET].routes.pop(endpoint["name"], None)
+    deployments = app[STORE].children(f"{endpoint['id']}/deployments")
+    await asyncio.gather(*(app[FLEET].remove(deployment["id"]) for deployment in deployments))
+    await asyncio.to_thread(shutil.rmtree, app[HOME].deployments / endpoint["name"], ignore_errors=True)
+    for gone in (f"{SECRETS}/{endpoint['name']}", SERVED + endpoint["id"], endpoint["id"]):
+        app[STORE].delete(gone)
+
+
+async def lifecycle(app: web.Application) -> AsyncIterator[None]:
+    """Start again what served before, finish what was begun before; end all containers at the end."""
+    delay_s = float(os.environ.get(_DELAY_VARIABLE, _DEFAULT_DELAY_S))
+    app[FLEET] = Fleet(app[SUPERVISOR], propagation_delay_s=delay_s)
+    for secret in app[STORE].children(SECRETS):
+        endpoint = app[STORE].get(secret["id"])
+        if endpoint is not None:
+            _recover_endpoint(app, endpoint)
+    yield
+    await app[FLEET].close()
+
+
+def set_state(store: Store, id_: str, state: str) -> None:
+    """Write the provisioning state of a resource, if it still exists."""
+    document = store.get(id_)
+    if document is not None:
+        document["properties"]["provisioningState"] = state
+        store.put(id_, document)
+
+
+def check_wanted(store: Store, id_: str) -> None:
+    """Raise OperationCanceled if a resource is being deleted, or was."""
+    document = store.get(id_)
+    if document is None or document["properties"]["provisioningState"] == "Deleting":
+        raise ArmError(409, "OperationCanceled", "The operation was canceled by one with a higher priority.")
+
+
+def folder(app: web.Application, id_: str) -> Path:
+    """Return the folder of a deployment's logs."""
+    endpoint, _, deployment = id_.split("/")[-3:]
+    return app[HOME].deployments / endpoint / deployment
+
+
+async def _model_folder(app: web.Application, model: str) -> Path:
+    if match := _REGISTRY_MODEL.fullmatch(model):
+        return await catalog.model_folder(app, match["name"], match["version"])
+    return paths.local_path(app[STORE], app[HOME], model)
+
+
+def _not_ready(name: str, reason: str) -> ArmError:
+    return ArmError(
+        400,
+        "ResourceNotReady",
+        f"User container has crashed or terminated, or its probes failed: {reason}"
+        f" Please see the logs (get_logs) of deployment [{name}].",
+    )
+
+
+def _recover_endpoint(app: web.Application, endpoint: Document) -> None:
+    if endpoint["properties"]["provisioningState"] == "Deleting":
+        spawn(app, remove_endpoint(app, endpoint))
+        return
+    set_state(app[STORE], endpoint["id"], "Succeeded")
+    app[FLEET].routes[endpoint["name"]] = Route.of(endpoint)
+    for document in app[STORE].children(f"{endpoint['id']}/deployments"):
+        _recover(app, document)
+
+
+def _recover(app: web.Application, document: Document) -> None:
+    id_, state = document["id"], document["properties"]["provisioningState"]
+    served = app[STORE].get(SERVED + id_)
+    if served is not None:
+        spec = specification.spec(served["document"], Path(served["model"]))
+        app[FLEET].resume(id_, spec, folder=folder(app, id_))
+    if state == "Deleting":
+        spawn(app, remove(app, document))
+    elif state in ("Creating", "Updating"):
+        spawn(app, _finish(app, document))
+
+
+async def _finish(app: web.Application, document: Document) -> None:
+    # The operation ended with the emulator that began it, so nobody asks how the work ends.
+    with suppress(ArmError):
+        await provision(app, document)

@@ -1,0 +1,124 @@
+"""What a deployment asks for: its defaults filled in, its limits checked, the containers it means."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import isodate  # type: ignore[import-untyped]  # it ships no types
+
+from mlops.emulator.online.containers import Spec
+
+if TYPE_CHECKING:
+    from mlops.emulator.store import Document
+
+# The defaults and limits of Azure's deployment YAML reference and of its quota page.
+_REQUEST_SETTINGS = {"requestTimeout": "PT5S", "maxConcurrentRequestsPerInstance": 1}
+_PROBE = {
+    "initialDelay": "PT10S",
+    "period": "PT10S",
+    "timeout": "PT2S",
+    "successThreshold": 1,
+    "failureThreshold": 30,
+}
+_MAX_TIMEOUT_S = 180
+_MAX_INSTANCES = 50
+_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{1,30}[a-zA-Z0-9]")
+
+
+def bad_name(kind: str, name: str) -> str | None:
+    """Return why the name of an endpoint or a deployment is refused, or None."""
+    if _NAME.fullmatch(name):
+        return None
+    return (
+        f"{kind} name [{name}] is invalid: 3 to 32 letters, digits and dashes, beginning with a letter"
+        " and not ending with a dash."
+    )
+
+
+def with_defaults(properties: Document) -> Document:
+    """Return the deployment's properties with what the request left out."""
+    return {
+        "environmentVariables": {},
+        "egressPublicNetworkAccess": "Enabled",
+        "appInsightsEnabled": False,
+        **properties,
+        "properties": properties.get("properties") or {},
+        "scaleSettings": properties.get("scaleSettings") or {"scaleType": "Default"},
+        "requestSettings": _REQUEST_SETTINGS | _given(properties.get("requestSettings")),
+        "livenessProbe": _PROBE | _given(properties.get("livenessProbe")),
+        "readinessProbe": _PROBE | _given(properties.get("readinessProbe")),
+    }
+
+
+def refusal(document: Document) -> str | None:
+    """Return the first limit that the deployment's document breaks, or None."""
+    properties, instances = document["properties"], document["sku"]["capacity"]
+    timeout_s = _seconds(properties["requestSettings"]["requestTimeout"])
+    concurrency = properties["requestSettings"]["maxConcurrentRequestsPerInstance"]
+    scale = properties["scaleSettings"]["scaleType"]
+    checks = (
+        (properties.get("endpointComputeType") == "Managed", "Only managed deployments are emulated."),
+        (scale == "Default", f"Managed deployments take the scale type Default only, not {scale}."),
+        (bool(properties.get("model")), "The deployment has no model."),
+        # Not emulated: Azure also runs scoring scripts.
+        (not properties.get("codeConfiguration"), "The emulator serves MLflow models without code only."),
+        (1 <= instances <= _MAX_INSTANCES, f"Instance count must be 1 to {_MAX_INSTANCES}, not {instances}."),
+        (0 < timeout_s <= _MAX_TIMEOUT_S, f"Request timeout must be at most {_MAX_TIMEOUT_S} s, not {timeout_s:g} s."),
+        (concurrency >= 1, f"Max concurrent requests per instance must be at least 1, not {concurrency}."),
+        (properties["livenessProbe"]["successThreshold"] == 1, "Liveness probe success threshold must be 1."),
+        *_probe_checks("Liveness", properties["livenessProbe"]),
+        *_probe_checks("Readiness", properties["readinessProbe"]),
+    )
+    return next((reason for passed, reason in checks if not passed), None)
+
+
+def spec(document: Document, model: Path) -> Spec:
+    """Return the containers of a deployment that serves the model in a folder."""
+    properties = document["properties"]
+    settings, probe = properties["requestSettings"], properties["readinessProbe"]
+    return Spec(
+        command=(sys.executable, "-m", "mlops.emulator.serving", str(model), "--port"),
+        environment=_environment(properties, model),
+        instances=document["sku"]["capacity"],
+        concurrency=settings["maxConcurrentRequestsPerInstance"],
+        startup_s=min(_startup_s(properties["livenessProbe"]), _startup_s(probe)),
+        period_s=_seconds(properties["livenessProbe"]["period"]),
+        failures=int(properties["livenessProbe"]["failureThreshold"]),
+        probe_timeout_s=_seconds(probe["timeout"]),
+        request_timeout_s=_seconds(settings["requestTimeout"]),
+    )
+
+
+def _probe_checks(kind: str, probe: Document) -> list[tuple[bool, str]]:
+    values = {name: _seconds(probe[name]) for name in ("initialDelay", "period", "timeout")}
+    values |= {name: probe[name] for name in ("successThreshold", "failureThreshold")}
+    return [(value >= 1, f"{kind} probe {name} must be at least 1, not {value:g}.") for name, value in values.items()]
+
+
+def _environment(properties: Document, model: Path) -> dict[str, str]:
+    own = {
+        "AZUREML_MODEL_DIR": str(model),
+        # One thread per container: all deployments share this machine.
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(Path(__file__).parents[3]),
+        "PYTHONUNBUFFERED": "1",
+        # A container has a copy of the model; here it must leave no compiled code in the one that is stored.
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    return {**os.environ, **own, **(properties["environmentVariables"] or {})}
+
+
+def _given(settings: Document | None) -> Document:
+    return {key: value for key, value in (settings or {}).items() if value is not None}
+
+
+def _startup_s(probe: Document) -> float:
+    return _seconds(probe["initialDelay"]) + int(probe["failureThreshold"]) * _seconds(probe["period"])
+
+
+def _seconds(duration: str) -> float:
+    return float(isodate.parse_duration(duration).total_seconds())

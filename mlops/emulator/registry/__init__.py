@@ -1,0 +1,1 @@
+"""The registries: foundation models and components shared across workspaces, described by files."""
