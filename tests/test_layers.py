@@ -39,7 +39,7 @@ ONLY_IN = {
     "aiohttp": {"emulator"},
     "pyarrow": {"datasets", "trainer"},
     "scipy": {"gates"},
-    "httpx": {"rollout"},
+    "httpx": {"rollout", "credentials"},
 }
 
 
