@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
+from operator import gt, lt
 from typing import TYPE_CHECKING, Any
 
 from mlops.compute.allow_list import literal
@@ -35,13 +37,13 @@ def merge(
     The registry adds keys to those defaults that `chat_completion_pipeline` has no inputs for (learning_rate_min);
     handing them on would be refused, so they are dropped. Values take the type of the component's input.
 
-    Raises InputError for a setting that is no input, or not of its type.
+    Raises InputError for a setting that is no input, or that its input does not take.
     """
     defaults: dict[str, Parameter] = literal(tags.get("model_specific_defaults", "{}"))
-    known = {name: as_input(name, value, inputs[name].type) for name, value in defaults.items() if name in inputs}
+    known = {name: as_input(name, value, inputs[name]) for name, value in defaults.items() if name in inputs}
     if unknown := sorted(settings.keys() - inputs.keys()):
         raise InputError(f"finetune: {', '.join(unknown)} is no input of the component; it takes {', '.join(inputs)}")
-    chosen = {name: as_input(name, value, inputs[name].type) for name, value in settings.items()}
+    chosen = {name: as_input(name, value, inputs[name]) for name, value in settings.items()}
     overriding = {name: value for name, value in known.items() if not (name in insist and name in chosen)}
     origins = dict.fromkeys(chosen, "settings")
     origins |= {name: _origin(chosen.get(name, value), value) for name, value in overriding.items()}
@@ -52,11 +54,26 @@ def _origin(setting: Parameter, default: Parameter) -> str:
     return "model default" if setting == default else f"model default, instead of {setting}"
 
 
-def as_input(name: str, value: Parameter, kind: str) -> Parameter:
-    """Return a value as a component input of a kind takes it: its enums spell booleans `true` and `false`.
+def as_input(name: str, value: Parameter, spec: Any) -> Parameter:
+    """Return a value as the component's input takes it: its enums spell booleans `true` and `false`.
 
-    Raises InputError if it is no such value.
+    `spec` is the input's own (type, enum, min, max). The SDK does not check it, and the service does so only when a
+    node of the cluster has been started. Raises InputError for a value of another type, out of range or unknown.
     """
+    typed = _typed(name, value, spec.type)
+    if spec.enum and typed not in spec.enum:
+        near = get_close_matches(str(typed), spec.enum, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise InputError(f"finetune: {name} = {value!r} must be one of {', '.join(map(str, spec.enum))}{hint}")
+    for bound, is_beyond in ((spec.min, lt), (spec.max, gt)):
+        if bound is not None and is_beyond(typed, float(bound)):
+            raise InputError(
+                f"finetune: {name} = {value!r} must be at {'least' if is_beyond is lt else 'most'} {bound}"
+            )
+    return typed
+
+
+def _typed(name: str, value: Parameter, kind: str) -> Parameter:
     if kind == "string":
         return str(value).lower() if isinstance(value, bool) else str(value)
     types: dict[str, type[int | float]] = {"integer": int, "number": float}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +12,10 @@ from mlops.finetuning import display_name, merge
 from mlops.records import Parameter
 
 KINDS = {"learning_rate": "number", "num_train_epochs": "integer", "apply_lora": "string", "deepspeed_stage": "string"}
-INPUTS = {name: SimpleNamespace(type=kind) for name, kind in KINDS.items()}
+INPUTS = {name: SimpleNamespace(type=kind, enum=None, min=None, max=None) for name, kind in KINDS.items()} | {
+    "lr_scheduler_type": SimpleNamespace(type="string", enum=["linear", "cosine"], min=None, max=None),
+    "max_seq_length": SimpleNamespace(type="integer", enum=None, min="-1", max="4096"),
+}
 TAGS = {
     "model_specific_defaults": "{'learning_rate': '5e-6', 'learning_rate_min': 5e-7, 'num_train_epochs': 1, "
     "'apply_lora': 'true', 'deepspeed_stage': 2}"
@@ -79,10 +83,16 @@ def test_the_display_name_tells_the_effective_batch(parameters: dict[str, object
     ("parameters", "message"),
     [
         ({"learning_rate": "fast"}, "learning_rate = 'fast' must be of type number"),
+        (
+            {"lr_scheduler_type": "cosin"},
+            "'cosin' must be one of linear, cosine; did you mean cosine?",
+        ),
+        ({"max_seq_length": -2}, "max_seq_length = -2 must be at least -1"),
+        ({"max_seq_length": 8192}, "max_seq_length = 8192 must be at most 4096"),
         ({"learning_rat": 1.0}, "learning_rat is no input of the component; it takes learning_rate"),
     ],
 )
 def test_a_wrong_parameter_is_a_sentence(parameters: dict[str, Parameter], message: str) -> None:
     """A typo is found before a cluster is made, and named with what would be right."""
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=re.escape(message)):
         merge(parameters, tags=TAGS, inputs=INPUTS, insist=())
