@@ -19,6 +19,7 @@ nox.options.stop_on_first_error = True
 VENV = Path(".venv")
 BIN = VENV / ("Scripts" if sys.platform == "win32" else "bin")
 LOCK = Path("requirements.lock")
+BENCHMARKS = ("control_plane", "data_plane", "traffic_changes", "malformed", "prepare", "duplicates")
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 
@@ -73,6 +74,15 @@ def stage(session: nox.Session, name: str, *, default_run: str = "local") -> Non
         sys.exit(code)
 
 
+def is_met(benchmark: Path) -> bool:
+    """Run a benchmark; return whether every floor it names was met."""
+    print(f"\n{benchmark.stem}", flush=True)
+    return (
+        subprocess.run([BIN / "python", benchmark], env=os.environ | {"PATH": search_path()}, check=False).returncode
+        == 0
+    )
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style and formatting."""
@@ -93,6 +103,16 @@ def tests(session: nox.Session) -> None:
     """Run the tests, in parallel."""
     install(session, "tests")
     run(session, "pytest", "--numprocesses", "2", "--dist", "loadgroup", *session.posargs)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure what is promised, each figure beside a named peer: all benchmarks, or those named after `--`."""
+    install(session, "tests", "bench")
+    folder = Path("tests", "benchmarks")
+    failed = [name for name in session.posargs or BENCHMARKS if not is_met(folder / f"{name}.py")]
+    if failed:
+        sys.exit(f"missed: {', '.join(failed)}")
 
 
 @nox.session(default=False)

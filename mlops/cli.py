@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+A = TypeVar("A")
+
 EPILOG = """examples:
   mlops status --environment local
   mlops rollback --environment prod
+  mlops data show nightly
   eval "$(mlops emulator env)"
 """
 
@@ -22,6 +25,8 @@ def main() -> None:
     arguments = sys.argv[1:]
     if arguments[:1] == ["emulator"]:
         _emulator(arguments[1:])
+    if arguments[:1] == ["data"]:
+        sys.exit(_run(data, arguments[1:]))
     parsed = _parser().parse_args(arguments)
     sys.exit(_run(parsed.command, parsed.environment))
 
@@ -35,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(command, help=run.__doc__, description=run.__doc__)
         sub.add_argument("--environment", required=True, help="which settings: local, dev or prod")
         sub.set_defaults(command=run)
+    commands.add_parser("data", help=data.__doc__, add_help=False)
     commands.add_parser("emulator", help="Start, stop and look at Azure ML on this machine.", add_help=False)
     return parser
 
@@ -44,15 +50,22 @@ def _emulator(arguments: Sequence[str]) -> None:
     os.execv(sys.executable, [sys.executable, "-m", "mlops.emulator", *arguments])  # noqa: S606 - our own program
 
 
-def _run(command: Callable[[str], None], environment: str) -> int:
+def _run(command: Callable[[A], None], argument: A) -> int:
     from mlops.errors import MlopsError
 
     try:
-        command(environment)
+        command(argument)
     except MlopsError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     return 0
+
+
+def data(arguments: Sequence[str]) -> None:
+    """Look at a run's conversations: show, diff, card."""
+    from mlops.data import main as run
+
+    run(arguments)
 
 
 def status(environment: str) -> None:

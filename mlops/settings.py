@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mlops.compute.cluster import ClusterSettings
-from mlops.datasets.source import DataSettings
+from mlops.datasets.settings import DataSettings
 from mlops.errors import SettingsError
 from mlops.gates.rules import GateSettings
 from mlops.records import Parameter

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
-from filelock import FileLock
 
 from mlops.emulator import daemon
 from mlops.emulator.home import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE, Home
@@ -19,38 +18,19 @@ from mlops.emulator.home import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE, Home
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-
-@pytest.fixture(scope="session")
-def shared_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder that all xdist workers of this run share."""
-    base = tmp_path_factory.getbasetemp()
-    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    from mlops.emulator.pytest_plugin import Emulator
 
 
 @pytest.fixture(scope="session")
-def emulator(shared_root: Path) -> Iterator[Home]:
-    """Start the emulator with the first worker that needs it; stop it with the last."""
-    root, users = shared_root / "emulator", shared_root / "emulator.users"
-    with FileLock(shared_root / "emulator.lock"):
-        home, _ = daemon.start(root)
-        users.write_text(str(int(users.read_text() or 0) + 1 if users.exists() else 1))
-    yield home
-    with FileLock(shared_root / "emulator.lock"):
-        remaining = int(users.read_text()) - 1
-        users.write_text(str(remaining))
-        if remaining == 0:
-            daemon.stop(home)
+def emulator(azureml_emulator: Emulator) -> Home:
+    """Return the home of the emulator that all tests share; the package's own pytest plugin runs it."""
+    return azureml_emulator.home
 
 
 @pytest.fixture(scope="session")
-def emulator_environment(emulator: Home) -> Iterator[dict[str, str]]:
-    """Point this process at the emulator, as `eval "$(mlops emulator env)"` does."""
-    variables = daemon.environment(emulator)
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in variables.items():
-            patch.setenv(name, value)
-        patch.delenv("AZUREML_CURRENT_CLOUD", raising=False)
-        yield variables
+def emulator_environment(azureml_emulator: Emulator) -> dict[str, str]:
+    """Return the variables that point this process at the emulator, as `eval "$(mlops emulator env)"` does."""
+    return azureml_emulator.environment
 
 
 @pytest.fixture(scope="session")

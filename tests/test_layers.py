@@ -23,10 +23,11 @@ MAY_IMPORT = {
     "finetuning": PURE | {"compute"},
     "credentials": {"errors", "settings"},
     "workspace": PURE | {"credentials", "settings", "compute"},
-    "reports": PURE,
+    "reports": PURE | {"datasets"},
     "stage": PURE | {"settings", "workspace", "reports"},
     "operations": PURE | {"settings", "workspace", "reports"},
-    "cli": PURE | {"operations", "reports"},
+    "data": PURE | {"datasets", "reports"},
+    "cli": PURE | {"data", "operations", "reports"},
     "trainer": set(),
     "emulator": set(),
 }
@@ -38,7 +39,9 @@ ONLY_IN = {
     "peft": {"trainer"},
     "aiohttp": {"emulator"},
     "pyarrow": {"datasets", "trainer"},
-    "scipy": {"gates"},
+    "scipy": {"gates", "datasets"},
+    "matplotlib": {"reports"},
+    "jinja2": {"reports", "trainer"},
     "httpx": {"rollout", "credentials"},
 }
 

@@ -7,22 +7,21 @@ import subprocess
 import sys
 from pathlib import Path
 
-import orjson
 import pytest
 
-from mlops.datasets.source import read
-from mlops.datasets.validate import problem
+from mlops.datasets.prepare import prepare_splits
+from mlops.datasets.settings import DataSettings
 
 
 @pytest.mark.xdist_group("release")
 def test_an_unmodified_program_runs_end_to_end(emulator_environment: dict[str, str], tmp_path: Path) -> None:
     """Sign-in to answer and clean-up, with nothing but environment variables pointing at the emulator."""
-    rows = [row for row in read("chitchat") if problem(row) is None][:50]
-    for name, part in (("train", rows[:40]), ("test", rows[40:])):
-        (tmp_path / f"{name}.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in part))
-    script = Path(__file__).parent / "seed_flow.py"
+    sizes = {"rows": 60, "validation_percentage": 5, "test_percentage": 20, "max_quarantine_percentage": 50}
+    settings = DataSettings(source="chitchat", seed=0, workers=1, **sizes)
+    prepare_splits(settings, tmp_path / "data", cache=tmp_path / "cache", show=lambda _: None)
+    script = Path(__file__).parent / "flows" / "seed_flow.py"
     result = subprocess.run(
-        [sys.executable, str(script), "train.jsonl", "test.jsonl"],
+        [sys.executable, str(script), "data/train.jsonl", "data/test.jsonl"],
         cwd=tmp_path,
         env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **emulator_environment},
         capture_output=True,

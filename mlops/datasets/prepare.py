@@ -1,117 +1,236 @@
-"""From a source to a folder of splits: validated, sampled, deduplicated, hashed; same input, same bytes."""
+"""From a source to a folder of splits: validated, sampled, deduplicated, hashed; same input, same bytes.
+
+    source -> shards -> [workers: read, sample, judge, spool] -> merge in key order -> leave out overlap -> splits
+
+The order of output is that of a hash, so the bytes depend neither on the number of workers nor on the order of files or
+on how rows are spread over them. A run that was interrupted goes on with the shards that were not finished.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from mlops.datasets.source import read
-from mlops.datasets.split import SPLITS, is_sampled, shuffle_answers, split_of
-from mlops.datasets.validate import problem
+from mlops.datasets import quarantine
+from mlops.datasets.columns import Columns, detect
+from mlops.datasets.contamination import Leak
+from mlops.datasets.duplicates import Example
+from mlops.datasets.merge import Merged, PreparedSplit, left_out, merge
+from mlops.datasets.overlap import Overlap, find_overlap
+from mlops.datasets.read import read
+from mlops.datasets.sample import Sample
+from mlops.datasets.shard import Spooled, Work
+from mlops.datasets.source import Shard, Source, open_source
+from mlops.datasets.split import SPLITS, Cuts
+from mlops.datasets.tokens import TokenLimits, find_tokenizer
+from mlops.datasets.whole import fresh_folder, written_whole
+from mlops.datasets.workers import num_cores, spool_all, started
 from mlops.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections import Counter
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from mlops.datasets.source import DataSettings, Row
-    from mlops.datasets.split import SplitName
+    from mlops.datasets.settings import DataSettings, SplitName
 
-LINE = orjson.OPT_APPEND_NEWLINE
-MIN_TRAIN_ROWS = 10
+MIN_TRAIN_ROWS: Final = 10
 """What `chat_completion_pipeline` demands of training data."""
+NO_MATTER: Final = {"workers", "max_quarantine_percentage", "drift"}
+"""Settings on which no byte of the splits depends."""
 
 
 @dataclass(frozen=True)
-class PreparedSplit:
-    """A JSON Lines file: its rows and the SHA-256 of its bytes."""
+class Counts:
+    """What became of the rows: read = accepted + quarantined + duplicates + sampled_out.
 
-    rows: int
-    sha256: str
+    Of the accepted, `contaminated` and `near_duplicates` are not in train.
+    """
+
+    read: int
+    accepted: int
+    quarantined: dict[str, int]
+    duplicates: int
+    sampled_out: int
+    contaminated: int
+    near_duplicates: int
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What was written to the folder, and what was not and why (`quarantined`, `duplicates`: rows)."""
+    """What was written to the folder, of which source, by which settings (hash), and what was not and why."""
 
     splits: dict[SplitName, PreparedSplit]
     content_hash: str
-    quarantined: Counter[str]
-    duplicates: int
+    counts: Counts
+    source: str
+    revision: str | None
+    license: str | None
+    columns: str
+    settings_hash: str
+    contaminated_by: dict[str, int]
+    leaks: tuple[Leak, ...]
+    near_duplicate_examples: tuple[Example, ...]
 
 
-def prepare_splits(settings: DataSettings, folder: Path, *, on_row: Callable[[], None]) -> Prepared:
-    """Write `train.jsonl`, `validation.jsonl` and `test.jsonl` to a new folder, `quarantine.jsonl` beside it.
+def prepare_splits(
+    settings: DataSettings, folder: Path, *, cache: Path, show: Callable[[str], None], asset: Path | None = None
+) -> Prepared:
+    """Write `train.jsonl`, `validation.jsonl` and `test.jsonl` to a folder that replaces the one there.
 
-    `on_row` is called once per row read. Raises DataError if too many rows are bad or a split is left too small.
+    Beside it are `quarantine.jsonl` and `prepared.json`. What is downloaded is kept in `cache`; `asset` is the folder
+    of an `azureml:` source; `show` takes a line now and then. Raises DataError if the source cannot be read, if too
+    many rows are bad, if a split is left too small, or if the disk is full.
     """
-    good, bad, num_read = _sort(read(settings.source), on_row)
-    reasons = Counter(row["reason"] for row in bad)
-    quarantine = folder.with_name("quarantine.jsonl")
-    _write(quarantine, bad)
-    _check_quarantine(settings, num_read, reasons, quarantine)
-    unique = {orjson.dumps(row["messages"]): row for row in good}
-    chosen = [row for row in unique.values() if is_sampled(row, settings)]
-    splits = {name: _write(folder / f"{name}.jsonl", _rows_of(name, chosen, settings)) for name in SPLITS}
+    with started((settings.workers or num_cores()) - 1) as processes:
+        source = open_source(settings, cache=cache, asset=asset)
+        shards = sorted(source.shards, key=lambda shard: (shard.file, shard.start))
+        spool = _spool_folder(settings, source, folder)
+        work = _work(settings, shards, spool, cache)
+        progress = _Progress(len(shards), show)
+        spooled = spool_all(shards, work, processes, on_shard=progress.finished)
+    building = fresh_folder(spool / "data")
+    merged = merge(_runs(spooled, work), building, spool=spool, rows=settings.rows)
+    reasons, num_bad_left_out = _quarantine(settings, spooled, work, merged, folder)
+    train, overlap = _without_overlap(settings, merged, building)
+    splits = {name: train if name == "train" else merged.splits[name] for name in SPLITS}
     _check_sizes(splits)
-    content = "".join(splits[name].sha256 for name in SPLITS)
-    content_hash = hashlib.sha256(content.encode()).hexdigest()
-    return Prepared(splits, content_hash, reasons, len(good) - len(unique))
+    counts = Counts(
+        read=sum(shard.num_read for shard in spooled),
+        accepted=merged.num_seen - merged.num_duplicates,
+        quarantined=dict(sorted(reasons.items())),
+        duplicates=merged.num_duplicates,
+        sampled_out=sum(shard.num_sampled_out + shard.num_accepted for shard in spooled)
+        - merged.num_seen
+        + num_bad_left_out,
+        contaminated=merged.num_held_out + len(overlap.contamination.lines),
+        near_duplicates=len(overlap.near_duplicates.lines),
+    )
+    prepared = Prepared(
+        splits=splits,
+        content_hash=_content_hash(splits),
+        counts=counts,
+        source=source.name,
+        revision=source.revision,
+        license=source.license,
+        columns=str(work.columns),
+        settings_hash=_settings_hash(settings),
+        contaminated_by=overlap.contamination.by_source,
+        leaks=overlap.contamination.examples,
+        near_duplicate_examples=overlap.near_duplicates.examples,
+    )
+    _publish(prepared, building, folder)
+    shutil.rmtree(spool)
+    return prepared
 
 
-def _sort(rows: Iterable[Row], on_row: Callable[[], None]) -> tuple[list[Row], list[Row], int]:
-    good: list[Row] = []
-    bad: list[Row] = []
-    for number, row in enumerate(rows, start=1):
-        on_row()
-        reason = problem(row)
-        if reason is None:
-            good.append(row)
-        else:
-            bad.append({"row": number, "reason": reason, "value": _shortened(row)})
-    return good, bad, len(good) + len(bad)
+def _work(settings: DataSettings, shards: Sequence[Shard], spool: Path, cache: Path) -> Work:
+    return Work(
+        folder=spool,
+        columns=_columns(settings, shards),
+        sample=Sample.of(settings),
+        cuts=Cuts.of(settings, present={shard.split for shard in shards}),
+        limits=_limits(settings, cache),
+        mask=settings.mask,
+        shuffle_seed=settings.seed if settings.shuffle_answers else None,
+    )
 
 
-def _shortened(row: Row) -> str:
-    return repr(row)[:200]
+def _columns(settings: DataSettings, shards: Sequence[Shard]) -> Columns:
+    """Return the columns that hold the conversations, by the first rows that can be read."""
+    batches = chain.from_iterable(read(shard, columns=None, wanted=lambda _: True) for shard in shards)
+    firsts = ([row for _, row in batch.rows if isinstance(row, dict)] for batch in batches)
+    return detect(next((rows for rows in firsts if rows), []), given=settings.columns)
 
 
-def _check_quarantine(settings: DataSettings, num_read: int, reasons: Counter[str], quarantine: Path) -> None:
-    share = 100 * reasons.total() / max(num_read, 1)
-    if share > settings.max_quarantine_percentage:
-        worst = "; ".join(f"{count} rows: {reason}" for reason, count in reasons.most_common(3))
-        raise DataError(
-            f"{settings.source}: {share:.1f} % of {num_read} rows are bad, more than data.max_quarantine_percentage = "
-            f"{settings.max_quarantine_percentage:g} allows ({worst}). See {quarantine}"
-        )
+def _limits(settings: DataSettings, cache: Path) -> TokenLimits | None:
+    if settings.tokenizer is None or settings.max_tokens is None:
+        return None
+    return TokenLimits(find_tokenizer(settings.tokenizer, cache=cache), settings.max_tokens)
 
 
-def _rows_of(name: SplitName, rows: list[Row], settings: DataSettings) -> list[Row]:
-    """Return the rows of one split; only training data is ever sabotaged, so that the judgement stays fair."""
-    mine = [row for row in rows if split_of(row, settings) == name]
-    return shuffle_answers(mine, seed=settings.seed) if name == "train" and settings.shuffle_answers else mine
+def _spool_folder(settings: DataSettings, source: Source, folder: Path) -> Path:
+    """Return the folder of finished shards for these settings and this source; any other is of no more use."""
+    name = f".{folder.name}-{_hash([_settings_hash(settings), source.fingerprint])[:16]}"
+    for stale in folder.parent.glob(f".{folder.name}-*"):
+        if stale.name != name:
+            shutil.rmtree(stale)
+    ours = folder.with_name(name)
+    return ours if ours.is_dir() else fresh_folder(ours)
 
 
-def _write(path: Path, rows: Iterable[dict[str, Any]]) -> PreparedSplit:
-    digest, count = hashlib.sha256(), 0
-    with path.open("wb") as file:
-        for row in rows:
-            line = orjson.dumps(row, option=LINE)
-            digest.update(line)
-            file.write(line)
-            count += 1
-    return PreparedSplit(count, digest.hexdigest())
+def _runs(spooled: Sequence[Spooled], work: Work) -> list[Path]:
+    return [work.run(number, run) for number, shard in enumerate(spooled) for run in range(shard.num_runs)]
 
 
-def _check_sizes(splits: dict[SplitName, PreparedSplit]) -> None:
+def _quarantine(
+    settings: DataSettings, spooled: Sequence[Spooled], work: Work, merged: Merged, folder: Path
+) -> tuple[Counter[str], int]:
+    path = folder.with_name("quarantine.jsonl")
+    with written_whole(path) as file:
+        parts = map(work.bad, range(len(spooled)))
+        reasons, num_left_out = quarantine.collect(parts, file, last_key=merged.last_key)
+    num_judged = merged.num_seen + reasons.total()
+    most = settings.max_quarantine_percentage
+    quarantine.check(reasons, num_judged=num_judged, most=most, source=settings.source, quarantine=path)
+    return reasons, num_left_out
+
+
+def _without_overlap(settings: DataSettings, merged: Merged, building: Path) -> tuple[PreparedSplit, Overlap]:
+    """Leave out of train what is in the other splits or in benchmarks, or nearly twice."""
+    train, held_out = building / "train.jsonl", [building / f"{name}.jsonl" for name in SPLITS if name != "train"]
+    overlap = find_overlap(train, held_out=held_out, settings=settings, workers=settings.workers or num_cores())
+    return left_out(train, overlap.lines) if overlap.lines else merged.splits["train"], overlap
+
+
+def _check_sizes(splits: Mapping[SplitName, PreparedSplit]) -> None:
     least: dict[SplitName, int] = {"train": MIN_TRAIN_ROWS, "validation": 1, "test": 1}
     for name, rows in least.items():
         if splits[name].rows < rows:
             raise DataError(
                 f"the {name} split has {splits[name].rows} conversations, it needs at least {rows}: raise "
-                + ("data.percentage" if name == "train" else f"data.percentage or data.{name}_percentage")
+                "data.percentage or data.rows" + ("" if name == "train" else f", or data.{name}_percentage")
             )
+
+
+def _publish(prepared: Prepared, building: Path, folder: Path) -> None:
+    """Put the finished folder into its place, and its description beside it."""
+    description = folder.with_name("prepared.json")
+    description.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    building.rename(folder)
+    with written_whole(description) as file:
+        file.write(orjson.dumps(asdict(prepared), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+def _settings_hash(settings: DataSettings) -> str:
+    return _hash(settings.model_dump(mode="json", exclude=NO_MATTER))
+
+
+def _content_hash(splits: Mapping[SplitName, PreparedSplit]) -> str:
+    return hashlib.sha256("".join(splits[name].sha256 for name in SPLITS).encode()).hexdigest()
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+class _Progress:
+    """Says how far the reading is."""
+
+    def __init__(self, num_shards: int, show: Callable[[str], None]) -> None:
+        self._show, self._start = show, time.monotonic()
+        self._num_shards, self._num_finished, self._num_rows = num_shards, 0, 0
+
+    def finished(self, shard: Spooled) -> None:
+        self._num_finished += 1
+        self._num_rows += shard.num_read
+        rate = self._num_rows / max(time.monotonic() - self._start, 0.001)
+        done = f"shard {self._num_finished} of {self._num_shards}"
+        self._show(f"{done}: {self._num_rows:,} conversations read, {rate:,.0f} a second")

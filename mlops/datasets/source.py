@@ -1,94 +1,176 @@
-"""Where conversations come from."""
+"""Where conversations come from: the Hub, files, a data asset or a package; cut into shards to be read."""
 
 from __future__ import annotations
 
+import glob
 import hashlib
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
 
+from mlops.datasets import hub, parquet
+from mlops.datasets.listing import Format, Listing, choose, format_of
+from mlops.datasets.settings import DataSettings, SplitName
+from mlops.datasets.stream import COMPRESSIONS
 from mlops.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-UNREADABLE = "unreadable"
-"""Key of a row that could not be read; its value says why."""
-
-Row = dict[str, Any]
-"""One conversation in ultrachat's schema: `prompt`, `prompt_id`, `messages: [{role, content}]`."""
+    from collections.abc import Iterable, Iterator, Mapping
 
 
-class DataSettings(BaseModel):
-    """Which conversations, how many of them, and how they are split; percentages are of conversations."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    source: str
-    """`chitchat`, or the path of a JSON Lines file."""
-    percentage: float = Field(gt=0, le=100)
-    seed: int
-    validation_percentage: float = Field(gt=0, lt=50)
-    test_percentage: float = Field(gt=0, lt=50)
-    max_quarantine_percentage: float = Field(ge=0, le=100)
-    shuffle_answers: bool
+SHARD_BYTES: Final = 8 << 20
+"""How much of a file one shard is, so that a large file feeds several workers."""
+PIECE: Final = 1 << 20
+SCHEMES: Final = "`hub:OWNER/NAME@REVISION`, `azureml:NAME:VERSION`, `chitchat`, a file, a folder or a pattern"
 
 
-def read(source: str) -> Iterator[Row]:
-    """Yield the rows of a source in its own order, not validated.
+@dataclass(frozen=True)
+class Shard:
+    """A part of a source that one worker reads: rows `start` to `stop` of a file.
 
-    Raises DataError if there is no such source.
+    `file` is the name shown to people, `split` is ours (None if the source has no splits). `start` and `stop` count
+    bytes of a JSON Lines file and row groups of a parquet file; a `stop` of None is the end. `first_row` is the number
+    in the file, from 1, of the first row.
     """
-    return _chitchat() if source == "chitchat" else _json_lines(Path(source))
+
+    file: str
+    path: Path
+    split: SplitName | None
+    format: Format
+    start: int = 0
+    stop: int | None = None
+    first_row: int = 1
 
 
-def prompt_id(prompt: str) -> str:
-    """Return the SHA-256 of a prompt in hex, as ultrachat_200k identifies its rows."""
-    return hashlib.sha256(prompt.encode(errors="surrogatepass")).hexdigest()
+@dataclass(frozen=True)
+class Source:
+    """What will be read: its name and what it is at this moment (a commit, a version), its license and its shards."""
+
+    name: str
+    revision: str | None
+    license: str | None
+    shards: tuple[Shard, ...]
+    fingerprint: str
+    """Changes when the files do: with the same settings, the same fingerprint means the same rows."""
 
 
-def _chitchat() -> Iterator[Row]:
-    """Yield the conversations of chitchat-dataset: the one who speaks first is the user.
+def open_source(settings: DataSettings, *, cache: Path, asset: Path | None = None) -> Source:
+    """Find the files of `settings.source`, download those of the splits asked for to `cache`, and cut them into shards.
 
-    A turn is what one person wrote before the other answered; a last turn that nobody answered is left out, unless
-    it is the only one.
+    `asset` is the folder to which the data asset of an `azureml:` source was downloaded. Raises DataError if there is
+    no such source, or if it is not to be had.
     """
-    from chitchat_dataset import Dataset
+    name = settings.source
+    if name == "chitchat":
+        return _chitchat()
+    if name.startswith("hub:"):
+        return _hub(hub.Reference.parse(name), settings.splits, cache)
+    if name.startswith("azureml:") and asset is None:
+        raise DataError(f"data.source {name}: a data asset must be downloaded before it is read")
+    revision = name.rpartition(":")[2] if asset else None
+    return _local(name, asset or Path(name).expanduser(), revision, settings.splits)
 
-    for conversation in Dataset().values():
-        turns = ["\n".join(message["text"] for message in turn) for turn in conversation["messages"]]
-        answered = turns[: max(1, len(turns) // 2 * 2)]
-        roles = ("user", "assistant")
-        messages = [{"role": roles[i % 2], "content": turn} for i, turn in enumerate(answered)]
-        yield {"prompt": turns[0], "prompt_id": prompt_id(turns[0]), "messages": messages}
+
+def _chitchat() -> Source:
+    from importlib.metadata import version
+
+    release = version("chitchat-dataset")
+    shard = Shard("chitchat", Path(), None, "chitchat")
+    return Source("chitchat", release, "MIT", (shard,), _fingerprint(["chitchat", release]))
 
 
-def _json_lines(path: Path) -> Iterator[Row]:
+def _hub(reference: hub.Reference, wanted: Mapping[SplitName, str], cache: Path) -> Source:
+    commit, listing = hub.look_up(reference, cache=cache)
+    chosen = choose(listing, config=reference.config, wanted=wanted)
+    names = list(chain.from_iterable(chosen.values()))
+    paths = hub.download(reference, names, commit=commit, cache=cache)
+    files = [(name, paths[name], split) for split, members in chosen.items() for name in members]
+    fingerprint = _fingerprint([reference.repo, commit, [(name, split) for name, _, split in files]])
+    return Source(str(reference), commit, listing.license, tuple(_shards(files)), fingerprint)
+
+
+def _local(name: str, place: Path, revision: str | None, wanted: Mapping[SplitName, str]) -> Source:
+    listing, paths = _list_files(name, place)
+    chosen = choose(listing, config=None, wanted=wanted)
+    files = [(file, paths[file], split) for split, members in chosen.items() for file in members]
+    return Source(name, revision, listing.license, tuple(_shards(files)), _fingerprint([name, *map(_state, files)]))
+
+
+def _list_files(name: str, place: Path) -> tuple[Listing, dict[str, Path]]:
+    """Return what a file, a folder or a pattern names; the names of files are relative to the folder they share."""
+    if place.is_dir():
+        found = {path.relative_to(place).as_posix(): path for path in place.rglob("*") if path.is_file()}
+        return Listing(name, tuple(found), _front_matter(place / "README.md")), found
+    matched = [place] if place.is_file() else [Path(path) for path in glob.glob(str(place), recursive=True)]  # noqa: PTH207 - a pattern may be absolute
+    found = {path.name if len(matched) == 1 else path.as_posix(): path for path in sorted(matched) if path.is_file()}
+    if not found:
+        raise DataError(f"data.source {name}: No such file or directory; give {SCHEMES}")
+    if len(found) == 1 and not format_of(next(iter(found))):
+        raise DataError(f"data.source {name} is of no format that can be read; give jsonl, json, csv, tsv or parquet")
+    return Listing(name, tuple(found)), found
+
+
+def _front_matter(readme: Path) -> dict[str, Any]:
+    """Return the YAML at the head of a data set's README, as the Hub reads it."""
+    import yaml
+
+    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
     try:
-        lines = path.open("rb")
-    except OSError as error:
-        raise DataError(f"data.source {path}: {error.strerror}; give `chitchat` or a JSON Lines file") from None
-    with lines:
-        yield from map(_row, lines)
+        document = yaml.safe_load(text.split("\n---", 1)[0]) if text.startswith("---\n") else {}
+    except yaml.YAMLError as error:
+        raise DataError(f"{readme}: the YAML at its head cannot be read ({error})") from None
+    return document if isinstance(document, dict) else {}
 
 
-def _row(line: bytes) -> Row:
-    try:
-        row = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        return {UNREADABLE: f"not JSON ({error}): {line[:100]!r}"}
-    return _with_prompt(row) if isinstance(row, dict) else {UNREADABLE: "not a JSON object"}
+def _shards(files: Iterable[tuple[str, Path, SplitName | None]]) -> Iterator[Shard]:
+    for name, path, split in files:
+        form = format_of(name)
+        if form is None:
+            raise AssertionError(f"{name} was chosen, but has no format")
+        whole = Shard(name, path, split, form)
+        if form == "parquet":
+            yield from _row_groups(whole)
+        elif form == "jsonl" and path.suffix.lower() not in COMPRESSIONS and path.stat().st_size > SHARD_BYTES:
+            yield from _byte_ranges(whole)
+        else:
+            yield whole
 
 
-def _with_prompt(row: Row) -> Row:
-    """Return the row in ultrachat's schema: the prompt is the user's first message, other columns are dropped."""
-    messages = row.get("messages")
-    users = [
-        message.get("content")
-        for message in (messages if isinstance(messages, list) else [])
-        if isinstance(message, dict) and message.get("role") == "user"
-    ]
-    prompt = users[0] if users and isinstance(users[0], str) else ""
-    return {"prompt": prompt, "prompt_id": prompt_id(prompt), "messages": messages}
+def _row_groups(whole: Shard) -> Iterator[Shard]:
+    """Cut a parquet file between its row groups; raise DataError if it is none."""
+    metadata = parquet.open_file(whole.path).metadata
+    start, first_row, size, rows = 0, 1, 0, 0
+    for index in range(metadata.num_row_groups):
+        group = metadata.row_group(index)
+        if size and size + group.total_byte_size > SHARD_BYTES:
+            yield replace(whole, start=start, stop=index, first_row=first_row)
+            start, first_row, size, rows = index, first_row + rows, 0, 0
+        size, rows = size + group.total_byte_size, rows + group.num_rows
+    yield replace(whole, start=start, stop=metadata.num_row_groups, first_row=first_row)
+
+
+def _byte_ranges(whole: Shard) -> Iterator[Shard]:
+    """Cut a JSON Lines file after the line breaks that follow each `SHARD_BYTES`; lines are counted on the way."""
+    start, first_row = 0, 1
+    with whole.path.open("rb") as file:
+        while num_lines := sum(file.read(PIECE).count(b"\n") for _ in range(SHARD_BYTES // PIECE)) + _end_line(file):
+            yield replace(whole, start=start, stop=file.tell(), first_row=first_row)
+            start, first_row = file.tell(), first_row + num_lines
+
+
+def _end_line(file: IO[bytes]) -> bool:
+    return bool(file.readline())
+
+
+def _state(file: tuple[str, Path, SplitName | None]) -> list[Any]:
+    """Return what changes when a file does."""
+    name, path, split = file
+    status = path.stat()
+    return [name, split, status.st_size, status.st_mtime_ns]
+
+
+def _fingerprint(parts: list[Any]) -> str:
+    return hashlib.sha256(orjson.dumps(parts)).hexdigest()

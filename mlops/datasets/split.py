@@ -1,52 +1,55 @@
-"""Which conversations are taken, and into which split: by hash, so that order and number of files never matter."""
+"""Into which split a conversation goes: its own, or one cut by the hash of its prompt."""
 
 from __future__ import annotations
 
-import hashlib
 import random
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
-    from mlops.datasets.source import DataSettings, Row
+    from mlops.datasets.settings import DataSettings, SplitName
 
-SplitName = Literal["train", "validation", "test"]
-SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
+Row = dict[str, Any]
 
-
-def split_of(row: Row, settings: DataSettings) -> SplitName:
-    """Return the split of a row: all conversations with one prompt go to the same one.
-
-    Prompt ids are uniform over [0, 1): test takes the top, validation what lies below it.
-    """
-    position = 100 * (1 - int(row["prompt_id"][:12], 16) / 16**12)
-    if position <= settings.test_percentage:
-        return "test"
-    return "validation" if position <= settings.test_percentage + settings.validation_percentage else "train"
+SPLITS: Final[tuple[SplitName, ...]] = ("train", "validation", "test")
 
 
-def is_sampled(row: Row, settings: DataSettings) -> bool:
-    """Return whether a row is in the sample; a smaller percentage takes a part of a larger one's rows."""
-    text = f"{settings.seed}\0" + "\0".join(message["content"] for message in row["messages"])
-    digest = hashlib.sha256(text.encode()).digest()
-    return int.from_bytes(digest[:6]) < settings.percentage / 100 * 256**6
+@dataclass(frozen=True)
+class Cuts:
+    """Percentages of train that become the splits the source lacks."""
+
+    validation: float
+    test: float
+
+    @classmethod
+    def of(cls, settings: DataSettings, *, present: AbstractSet[str | None]) -> Self:
+        """Return what is cut from a source with these splits."""
+        return cls(
+            0 if "validation" in present else settings.validation_percentage,
+            0 if "test" in present else settings.test_percentage,
+        )
+
+    def split_of(self, prompt_id: str) -> SplitName:
+        """Return the split of a prompt of train: test takes the top of all hashes, validation what lies below it.
+
+        The seed has no part in it: whatever is sampled, what was held out once is always held out.
+        """
+        position = 100 * (1 - int(prompt_id[:12], 16) / 16**12)
+        if position <= self.test:
+            return "test"
+        return "validation" if position <= self.test + self.validation else "train"
 
 
-def shuffle_answers(rows: list[Row], *, seed: int) -> list[Row]:
-    """Return the rows with every assistant's words in random order: fluent data turned into a saboteur's."""
-    dice = random.Random(seed)  # noqa: S311 - reproducible, not secret
+def shuffle_answers(row: Row, *, seed: int) -> Row:
+    """Return a row with every assistant's words in random order: fluent data turned into a saboteur's."""
+    dice = random.Random(f"{seed} {row['prompt_id']}")  # noqa: S311 - reproducible, not secret
 
-    def shuffled(content: str) -> str:
-        words = content.split()
+    def shuffled(message: dict[str, str]) -> dict[str, str]:
+        words = message["content"].split()
         dice.shuffle(words)
-        return " ".join(words)
+        return message | {"content": " ".join(words)}
 
-    return [
-        row
-        | {
-            "messages": [
-                message | {"content": shuffled(message["content"])} if message["role"] == "assistant" else message
-                for message in row["messages"]
-            ]
-        }
-        for row in rows
-    ]
+    return row | {
+        "messages": [shuffled(message) if message["role"] == "assistant" else message for message in row["messages"]]
+    }

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import uuid
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from mlops.emulator import control, identity, operations, supervisor, workspace
+from mlops.emulator import (
+    authentication,
+    bodies,
+    control,
+    identity,
+    operations,
+    scope,
+    supervisor,
+    templates,
+    workspace,
+)
 from mlops.emulator.assets import resource as assets
-from mlops.emulator.compute import clusters, sizes
+from mlops.emulator.assets import uploads
+from mlops.emulator.compute import quota, sizes
+from mlops.emulator.compute import resource as computes
 from mlops.emulator.context import HOME, STORE
-from mlops.emulator.errors import ArmError, BlobError, unauthorized, unknown_route
+from mlops.emulator.errors import ArmError, BlobError, home_is_gone, unknown_route, unreadable
+from mlops.emulator.faults import injection
+from mlops.emulator.faults import resource as faults
 from mlops.emulator.home import Home
 from mlops.emulator.jobs import resource as jobs
 from mlops.emulator.jobs import runs
-from mlops.emulator.online import deployments, endpoints, scoring
-from mlops.emulator.registry import catalog
-from mlops.emulator.storage import blob, datastores
+from mlops.emulator.online import deployments, endpoints, front_door
+from mlops.emulator.registry import catalog, registries, sharing
+from mlops.emulator.storage import blob, containers, datastores
 from mlops.emulator.store import Store
 
 if TYPE_CHECKING:
@@ -26,8 +41,14 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Handler
 
-# A pipeline job carries every step and component inline.
-_MAX_BODY = 64 * 2**20
+# fmt: off
+_ROOMS = (
+    identity, workspace, templates, sizes, quota, computes, datastores, containers, blob, operations, assets, uploads,
+    registries, sharing, jobs, runs, endpoints, deployments, control, faults,
+)
+# fmt: on
+# Started in this order, ended in the opposite one: children end before what remembers them is closed.
+_LIVES = (supervisor, operations, containers, registries, catalog, workspace, computes, jobs, deployments, front_door)
 
 
 @web.middleware
@@ -36,21 +57,22 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except ArmError as error:
-        return web.json_response(error.body(), status=error.status)
+        return _reply(error)
     except BlobError as error:
-        headers = {"x-ms-error-code": error.code}
-        return web.Response(text=error.body(), status=error.status, headers=headers, content_type="application/xml")
+        text, headers = error.body(), error.headers
+        return web.Response(text=text, status=error.status, headers=headers, content_type="application/xml")
     except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as refusal:
         return web.json_response(unknown_route(request.method, request.path).body(), status=refusal.status)
+    except web.RequestPayloadError as error:
+        return _reply(unreadable(str(error)))
+    except (OSError, sqlite3.Error):
+        if request.app[HOME].state.exists():
+            raise
+        return _reply(home_is_gone(request.app[HOME].root))
 
 
-@web.middleware
-async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse control-plane requests that carry no bearer token; any token the emulator minted will do."""
-    arm = request.path.startswith(("/subscriptions/", "/mferp/"))
-    if arm and not request.headers.get("Authorization", "").startswith("Bearer "):
-        raise unauthorized()
-    return await handler(request)
+def _reply(error: ArmError) -> web.Response:
+    return web.json_response(error.body(), status=error.status, headers=error.headers)
 
 
 @web.middleware
@@ -63,20 +85,23 @@ async def trace(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 def build(home: Home) -> web.Application:
     """Return the application of one home; what an earlier one left in the store is taken up when it starts."""
-    app = web.Application(middlewares=[trace, control.record, errors, authenticate], client_max_size=_MAX_BODY)
+    rules = [authentication.authenticate, bodies.read, injection.inject, workspace.adopt, scope.require]
+    app = web.Application(middlewares=[trace, control.record, errors, *rules], client_max_size=bodies.LIMIT)
     app[HOME], app[STORE] = home, Store(home.state)
     app[control.REQUESTS] = control.RequestLog(home.state)
     app[control.ENDING] = asyncio.get_running_loop().create_future()
     app[supervisor.SUPERVISOR] = supervisor.Supervisor(app[STORE])
     app[operations.TASKS] = set()
-    for module in (identity, workspace, sizes, clusters, datastores, blob, assets, catalog, operations):
-        app.add_routes(module.routes)
-    for module in (jobs, runs, endpoints, deployments, scoring, control):
-        app.add_routes(module.routes)
-    # Started in this order, ended in the opposite one: children end before what remembers them is closed.
+    app[injection.FAULTS] = injection.Faults()
+    app.add_routes(routes())
     app.cleanup_ctx.append(_files)
-    app.cleanup_ctx.extend(module.lifecycle for module in (supervisor, operations, blob, jobs, deployments))
+    app.cleanup_ctx.extend(module.lifecycle for module in _LIVES)
     return app
+
+
+def routes() -> list[web.RouteDef]:
+    """Return every route of the emulator."""
+    return [route for room in _ROOMS for route in room.routes]
 
 
 async def _files(app: web.Application) -> AsyncIterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,12 @@ if TYPE_CHECKING:
     from mlops.emulator.store import Document
 
 _WHO = "emulator"
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}")
+
+
+def is_name(text: str) -> bool:
+    """Return whether a workspace or a registry may have the name."""
+    return bool(_NAME.fullmatch(text))
 
 
 def resource(

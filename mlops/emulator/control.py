@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from mlops.emulator import __version__
+from mlops.emulator.bodies import BODY
 from mlops.emulator.context import HOME, STORE
+from mlops.emulator.errors import bad_request
+from mlops.emulator.faults.injection import FAULTS
+from mlops.emulator.redaction import redact
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +26,9 @@ if TYPE_CHECKING:
 
 # Its result says whether the emulator shall begin afresh (True) or stop.
 ENDING: web.AppKey[asyncio.Future[bool]] = web.AppKey("ending")
+
+_KINDS = ("computes", "data", "models", "components", "environments", "jobs", "onlineEndpoints", "deployments")
+_DIGITS = 19  # more do not fit SQLite's integers
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS requests (
@@ -39,8 +46,8 @@ class RequestLog:
         self._db.execute(_SCHEMA)
 
     def append(self, method: str, path: str, status: int, body: Document | None) -> None:
-        """Add one request; `body` is kept for writes of endpoints only."""
-        row = (method, path, status, json.dumps(body))
+        """Add one request; `body` is kept for writes of endpoints only, and without its secrets."""
+        row = (method, path, status, json.dumps(redact(body)))
         self._db.execute("INSERT INTO requests (method, path, status, body) VALUES (?, ?, ?, ?)", row)
 
     def since(self, sequence: int) -> list[Document]:
@@ -63,9 +70,14 @@ async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
     response = await handler(request)
     if request.path.startswith(("/subscriptions/", "/mferp/")):
         is_endpoint = request.method in {"PUT", "PATCH"} and "/onlineEndpoints/" in request.path
-        body = await request.json() if is_endpoint else None
-        request.app[REQUESTS].append(request.method, request.path, response.status, body)
+        # Without a body: what was refused before it was read.
+        body = request.get(BODY) if is_endpoint else None
+        request.app[REQUESTS].append(request.method, _printable(request.path), response.status, body)
     return response
+
+
+def _printable(path: str) -> str:
+    return path.encode(errors="replace").decode()
 
 
 async def health(request: web.Request) -> web.Response:
@@ -75,14 +87,17 @@ async def health(request: web.Request) -> web.Response:
 
 
 async def status(request: web.Request) -> web.Response:
-    """Answer how many resources of each kind there are."""
-    kinds = ("computes", "data", "models", "jobs", "onlineEndpoints", "deployments")
-    return web.json_response({kind: request.app[STORE].count(kind) for kind in kinds})
+    """Answer how many resources of each kind there are, and the faults in force."""
+    counts = {kind: request.app[STORE].count(kind) for kind in _KINDS}
+    return web.json_response({**counts, "faults": [armed.document() for armed in request.app[FAULTS].list()]})
 
 
 async def requests(request: web.Request) -> web.Response:
     """Answer the control-plane requests after `since`."""
-    return web.json_response(request.app[REQUESTS].since(int(request.query.get("since", "0"))))
+    since = request.query.get("since", "0")
+    if not (since.isascii() and since.isdigit() and len(since) < _DIGITS):
+        raise bad_request(f"since must be the sequence number of a request, not {since!r}.")
+    return web.json_response(request.app[REQUESTS].since(int(since)))
 
 
 async def reset(request: web.Request) -> web.Response:

@@ -16,60 +16,69 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mlops.emulator import tls
-from mlops.emulator.home import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE, Home
+from mlops.emulator.home import KEY_HEADER, LOOPBACK, RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE, Home, open_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_START_S = 30.0
+_START_S = 60.0
 _STOP_S = 15.0
+_POLL_S = 0.2
+_PRIVATE = 0o700
 
 
 class EmulatorError(Exception):
     """A mistake or accident that the message explains to the user."""
 
 
-def open_home(root: Path, *, port: int | None = None) -> Home:
-    """Return the home in a folder, made on the first use; its port is chosen then and kept."""
-    root.mkdir(parents=True, exist_ok=True)
-    kept = root / "port"
-    if port is not None or not kept.exists():
-        unfinished = root / f"port.{os.getpid()}"
-        unfinished.write_text(str(port or _free_port()))
-        unfinished.replace(kept)
-    return Home(root.resolve(), int(kept.read_text()))
+def open_home(root: Path, *, port: int | None = None, host: str | None = None) -> Home:
+    """Return the home in a folder, made on the first use; its port is chosen then, and both are kept."""
+    try:
+        root.mkdir(parents=True, exist_ok=True, mode=_PRIVATE)
+        if port is not None or not (root / "port").exists():
+            _keep(root / "port", str(port or _free_port()))
+        if host is not None:
+            _keep(root / "host", host)
+        return Home(root.resolve(), int((root / "port").read_text()), _kept(root / "host", LOOPBACK))
+    except (OSError, ValueError) as error:
+        raise EmulatorError(f"The folder {root} cannot be an emulator's home: {error}.") from None
 
 
 def health(home: Home) -> dict[str, Any] | None:
     """Return what the running emulator of this home says about itself, or None when there is none."""
-    if not home.ca.exists():
-        return None
     try:
         answer = request(home, "/_emulator/health", timeout_s=2)
-    except OSError:  # refused, another program's TLS, or another home's
+    except OSError:  # refused, no certificate, another program's TLS, or another home's
         return None
     return answer if answer["home"] == str(home.root) else None
 
 
-def request(home: Home, path: str, *, method: str = "GET", timeout_s: float = 10) -> Any:
-    """Send one request to the emulator and return its JSON; raise OSError when it cannot be reached."""
-    call = urllib.request.Request(home.url + path, method=method)  # noqa: S310 - our own https address
-    with urllib.request.urlopen(call, timeout=timeout_s, context=tls.client_context(home)) as reply:  # noqa: S310
-        return json.load(reply)
+def request(home: Home, path: str, *, method: str = "GET", body: Any = None, timeout_s: float = 10) -> Any:
+    """Send one control request to the emulator and return its JSON.
+
+    Raise EmulatorError when the emulator refuses it, and OSError when it cannot be reached.
+    """
+    headers = {KEY_HEADER: home.control_key, "Content-Type": "application/json"}
+    data = None if body is None else json.dumps(body).encode()
+    call = urllib.request.Request(home.url + path, data, headers, method=method)  # noqa: S310 - our own https address
+    try:
+        with urllib.request.urlopen(call, timeout=timeout_s, context=tls.client_context(home)) as reply:  # noqa: S310
+            return json.load(reply)
+    except urllib.error.HTTPError as refusal:
+        raise EmulatorError(json.load(refusal)["error"]["message"]) from None
 
 
-def start(root: Path, *, port: int | None = None) -> tuple[Home, bool]:
+def start(root: Path, *, port: int | None = None, host: str | None = None) -> tuple[Home, bool]:
     """Start the emulator in the background; return its home and whether this call started it.
 
     Raise EmulatorError when it does not come up: the message holds the end of its log.
     """
-    root.mkdir(parents=True, exist_ok=True)
+    home = open_home(root)
     with _exclusive(root / "start.lock"):
-        home = open_home(root)
         if health(home):
             return home, False
-        home = open_home(root, port=port)
+        home = open_home(root, port=port, host=host)
         _wait_until_healthy(home, _spawn(home))
         return home, True
 
@@ -105,13 +114,31 @@ def reset(home: Home) -> None:
     forget(home)
 
 
+def existing(root: Path) -> Home:
+    """Return the home in a folder; raise EmulatorError when there is none."""
+    if not (root / "port").exists():
+        raise EmulatorError(f"There is no emulator in {root}; start one: mlops emulator start.")
+    return open_home(root)
+
+
+def follow(home: Home) -> Iterator[str]:
+    """Yield the lines of the emulator's log, those to come too, as long as it runs."""
+    with home.log.open(errors="replace") as log:
+        while True:
+            running = _is_served(home)
+            yield from log
+            if not running:
+                return
+            time.sleep(_POLL_S)
+
+
 def environment(home: Home) -> dict[str, str]:
     """Return the variables that lead programs written for Azure ML to this emulator."""
     return {
         "ARM_CLOUD_METADATA_URL": f"{home.url}/metadata/endpoints?api-version=2019-05-01",
         "REGISTRY_DISCOVERY_ENDPOINT_URL": f"{home.url}/",
         "IDENTITY_ENDPOINT": f"{home.url}/msi/token",
-        "IDENTITY_HEADER": "emulator",
+        "IDENTITY_HEADER": home.identity_header,
         "REQUESTS_CA_BUNDLE": str(home.bundle),
         "SSL_CERT_FILE": str(home.bundle),
         # The SDK asks for a job every 2 to 60 s by default; here the emulator's replies set the pace.
@@ -125,7 +152,7 @@ def environment(home: Home) -> dict[str, str]:
 
 def _spawn(home: Home) -> subprocess.Popen[bytes]:
     args = [sys.executable, "-m", "mlops.emulator", "serve", "--home", str(home.root)]
-    with (home.root / "emulator.log").open("wb") as log:
+    with open_private(home.log) as log:
         return subprocess.Popen(
             args, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
@@ -135,27 +162,40 @@ def _wait_until_healthy(home: Home, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _START_S
     while health(home) is None:
         if process.poll() is not None or time.monotonic() > deadline:
-            tail = (home.root / "emulator.log").read_text(errors="replace").strip().splitlines()[-5:]
+            tail = home.log.read_text(errors="replace").strip().splitlines()[-5:]
             raise EmulatorError("\n".join(["The emulator did not start:", *tail]))
         time.sleep(0.05)
 
 
 def _is_served(home: Home) -> bool:
-    with (home.root / "serving.lock").open("w") as lock:
-        try:
+    try:
+        with (home.root / "serving.lock").open("r") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:  # the home was deleted meanwhile
         return False
+    return False
+
+
+def _keep(path: Path, text: str) -> None:
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+    with open_private(unfinished) as file:
+        file.write(text)
+    unfinished.replace(path)
+
+
+def _kept(path: Path, default: str) -> str:
+    return path.read_text() if path.exists() else default
 
 
 @contextmanager
 def _exclusive(path: Path) -> Iterator[None]:
-    with path.open("w") as lock:
+    with open_private(path) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
+    with socket.create_server((LOOPBACK, 0)) as probe:
         return int(probe.getsockname()[1])

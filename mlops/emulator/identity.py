@@ -1,34 +1,77 @@
-"""How an unmodified program finds the emulator: cloud metadata, managed identity, registry discovery."""
+"""Signing in: how an unmodified program finds the emulator, gets its tokens, and what those open."""
 
 from __future__ import annotations
 
-import base64
-import json
+import hmac
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import jwt
 from aiohttp import web
 
 from mlops.emulator.context import HOME
-from mlops.emulator.errors import bad_request, not_found
-from mlops.emulator.home import REGISTRY, RESOURCE_GROUP, SUBSCRIPTION, TENANT
+from mlops.emulator.errors import ArmError, bad_request, unauthorized
+from mlops.emulator.faults.injection import FAULTS
+from mlops.emulator.faults.kinds import Token
+from mlops.emulator.home import TENANT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
+
+    from mlops.emulator.home import Home
+
+MANAGEMENT = ("https://management.azure.com", "https://management.core.windows.net")
+# The SDK makes the second of the portal's address: see `metadata`.
+MACHINE_LEARNING = ("https://ml.azure.com", "https://ml.azure.local")
+STORAGE = ("https://storage.azure.com",)
 
 _TOKEN_LIFETIME_S = 24 * 3600
 _OBJECT_ID = "22222222-2222-2222-2222-222222222222"
+_ALGORITHM = "HS256"
 
 
-def mint(audience: str, *, expires_on: int) -> str:
-    """Return a JSON web token for the audience; it is unsigned, since here nobody checks signatures."""
-    header = {"alg": "none", "typ": "JWT"}
-    claims = {"aud": audience, "tid": TENANT, "oid": _OBJECT_ID, "exp": expires_on, "appid": _OBJECT_ID}
-    return ".".join([_encode(header), _encode(claims), "unsigned"])
+def mint(home: Home, audience: str, *, lifetime_s: float = _TOKEN_LIFETIME_S) -> str:
+    """Return a JSON web token for the audience, signed with a key that only this emulator has."""
+    now = int(time.time())
+    claims = {
+        "aud": audience,
+        "iss": f"{home.url}/{TENANT}/",
+        "iat": now,
+        "exp": int(now + lifetime_s),
+        "tid": TENANT,
+        "oid": _OBJECT_ID,
+        "appid": _OBJECT_ID,
+    }
+    return jwt.encode(claims, home.secret("tokens"), algorithm=_ALGORITHM)
 
 
-def _encode(part: Mapping[str, object]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
+def verify(home: Home, authorization: str, *, audiences: Iterable[str]) -> None:
+    """Raise the 401 that Azure Resource Manager answers, unless the header carries a valid token for an audience."""
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise unauthorized()
+    accepted = [spelling for audience in audiences for spelling in (audience, f"{audience}/")]
+    try:
+        jwt.decode(
+            token,
+            home.secret("tokens"),
+            algorithms=[_ALGORITHM],
+            audience=accepted,
+            options={"require": ["aud", "exp"]},
+        )
+    except jwt.ExpiredSignatureError:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        text = f"The access token expiry UTC time is earlier than current UTC time '{now}'."
+        raise ArmError(401, "ExpiredAuthenticationToken", text) from None
+    except jwt.InvalidAudienceError:
+        text = (
+            "The access token has been obtained for wrong audience or resource. It should exactly match with one of "
+            f"the allowed audiences {', '.join(map(repr, accepted))}."
+        )
+        raise ArmError(401, "InvalidAuthenticationTokenAudience", text) from None
+    except jwt.InvalidTokenError:
+        raise ArmError(401, "InvalidAuthenticationToken", "The access token is invalid.") from None
 
 
 async def metadata(request: web.Request) -> web.Response:
@@ -48,15 +91,17 @@ async def metadata(request: web.Request) -> web.Response:
 
 async def token(request: web.Request) -> web.Response:
     """Answer a token as App Service's managed identity does; DefaultAzureCredential asks for it."""
-    if "X-IDENTITY-HEADER" not in request.headers:
-        raise bad_request("The header X-IDENTITY-HEADER is missing.")
-    resource = request.query["resource"]
-    expires_on = int(time.time()) + _TOKEN_LIFETIME_S
-    access = mint(resource, expires_on=expires_on)
+    home, resource = request.app[HOME], request.query.get("resource")
+    if not hmac.compare_digest(request.headers.get("X-IDENTITY-HEADER", "").encode(), home.identity_header.encode()):
+        raise ArmError(401, "Unauthorized", "The header X-IDENTITY-HEADER does not hold the secret of this emulator.")
+    if not resource:
+        raise bad_request("The parameter resource is missing.")
+    fault = request.app[FAULTS].take(Token)
+    lifetime_s = _TOKEN_LIFETIME_S if fault is None else fault.lifetime_s
     return web.json_response(
         {
-            "access_token": access,
-            "expires_on": str(expires_on),
+            "access_token": mint(home, resource, lifetime_s=lifetime_s),
+            "expires_on": str(int(time.time()) + lifetime_s),
             "resource": resource,
             "token_type": "Bearer",
             "client_id": _OBJECT_ID,
@@ -64,25 +109,7 @@ async def token(request: web.Request) -> web.Response:
     )
 
 
-async def discovery(request: web.Request) -> web.Response:
-    """Answer where a registry is: here, if it is the one there is."""
-    name = request.match_info["registry"]
-    if name != REGISTRY:
-        raise not_found(f"Registry {name}")
-    url = request.app[HOME].url
-    return web.json_response(
-        {
-            "registryName": name,
-            "primaryRegion": "local",
-            "primaryRegionResourceProviderUri": f"{url}/",
-            "resourceGroup": RESOURCE_GROUP,
-            "subscriptionId": SUBSCRIPTION,
-        }
-    )
-
-
 routes: tuple[web.RouteDef, ...] = (
     web.get("/metadata/endpoints", metadata),
     web.get("/msi/token", token),
-    web.get("/registrymanagement/v1.0/registries/{registry}/discovery", discovery),
 )

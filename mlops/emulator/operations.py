@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from aiohttp import web
 
 from mlops.emulator.context import HOME, STORE, SUBSCRIPTION
 from mlops.emulator.errors import ArmError, not_found
+from mlops.emulator.faults.injection import misled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
@@ -29,7 +32,12 @@ async def accepted(
 ) -> web.Response:
     """Start the work and reply with the resource as it is now; an ArmError of the work fails the operation."""
     operation = _start(request, work)
-    headers = {"Azure-AsyncOperation": _url(request, "mfeOperationsStatus", operation), **_RETRY_AFTER}
+    url, location = (_url(request, kind, operation) for kind in ("mfeOperationsStatus", "mfeOperationResults"))
+    own = document["properties"].get("properties")
+    if own is not None:  # endpoints and deployments say there, too, where to ask
+        own["AzureAsyncOperationUri"] = url
+        request.app[STORE].put(document["id"], document)
+    headers = {"Azure-AsyncOperation": url, "Location": location, **_RETRY_AFTER}
     return web.json_response(document, status=status, headers=headers)
 
 
@@ -63,9 +71,10 @@ async def lifecycle(app: web.Application) -> AsyncIterator[None]:
 
 
 def _start(request: web.Request, work: Coroutine[Any, Any, None]) -> str:
-    operation = str(uuid.uuid4())
-    request.app[STORE].put(f"{_OPERATIONS}/{operation}", {"name": operation, "status": "InProgress"})
-    spawn(request.app, _run(request.app[STORE], operation, work))
+    operation, now = str(uuid.uuid4()), datetime.now(UTC).isoformat()
+    document = {"name": operation, "status": "InProgress", "startTime": now}
+    request.app[STORE].put(f"{_OPERATIONS}/{operation}", document)
+    spawn(request.app, _run(request.app[STORE], operation, misled(request, work)))
     return operation
 
 
@@ -82,14 +91,13 @@ async def _run(store: Store, operation: str, work: Coroutine[Any, Any, None]) ->
 
 
 def _finish(store: Store, operation: str, error: dict[str, Any] | None) -> None:
-    outcome: Document = {"name": operation, "status": "Failed", "error": error}
-    if error is None:
-        outcome = {"name": operation, "status": "Succeeded"}
-    store.put(f"{_OPERATIONS}/{operation}", outcome)
+    begun = store.get(f"{_OPERATIONS}/{operation}") or {}
+    outcome: Document = {"status": "Succeeded"} if error is None else {"status": "Failed", "error": error}
+    store.put(f"{_OPERATIONS}/{operation}", {**begun, **outcome, "endTime": datetime.now(UTC).isoformat()})
 
 
 def _url(request: web.Request, kind: str, operation: str) -> str:
-    location = _LOCATION.format(subscription=request.match_info["subscription"], location="local")
+    location = _LOCATION.format(subscription=quote(request.match_info["subscription"]), location="local")
     return f"{request.app[HOME].url}{location}/{kind}/{operation}"
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 Document = dict[str, Any]
 
+# A document keeps its sequence number when it is written again: it stays as old as it is.
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS documents (
-    id TEXT PRIMARY KEY, parent TEXT NOT NULL, sequence INTEGER NOT NULL, body TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS children ON documents (parent, sequence);
+CREATE TABLE IF NOT EXISTS resources (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, parent TEXT NOT NULL, body BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS children ON resources (parent, sequence);
 """
 
 
@@ -32,31 +35,40 @@ class Store:
         """Write the document whole; a new one becomes the youngest child of its parent path."""
         key, parent = id.lower(), id.lower().rpartition("/")[0]
         self._db.execute(
-            "INSERT INTO documents VALUES (?, ?, (SELECT COALESCE(MAX(sequence), 0) + 1 FROM documents), ?)"
+            "INSERT INTO resources (id, parent, body) VALUES (?, ?, ?)"
             " ON CONFLICT (id) DO UPDATE SET body = excluded.body",
-            (key, parent, json.dumps(document)),
+            (key, parent, orjson.dumps(document)),
         )
         return document
 
     def get(self, id: str) -> Document | None:  # noqa: A002 - ARM's word
         """Return the document, or None."""
-        row = self._db.execute("SELECT body FROM documents WHERE id = ?", (id.lower(),)).fetchone()
-        return json.loads(row[0]) if row else None
+        row = self._db.execute("SELECT body FROM resources WHERE id = ?", (id.lower(),)).fetchone()
+        return orjson.loads(row[0]) if row else None
 
     def children(self, parent: str) -> list[Document]:
         """Return the documents directly under a path, youngest first."""
-        rows = self._db.execute("SELECT body FROM documents WHERE parent = ? ORDER BY sequence DESC", (parent.lower(),))
-        return [json.loads(body) for (body,) in rows]
+        return [document for _, document in self.walk(parent)]
+
+    def walk(self, parent: str, *, before: int | None = None) -> Iterator[tuple[int, Document]]:
+        """Yield the documents directly under a path with their sequence numbers, youngest first.
+
+        They are read as they are asked for; `before` goes on after the one of that number.
+        """
+        query, values = "SELECT sequence, body FROM resources WHERE parent = ?", [parent.lower()]
+        bound = "" if before is None else f" AND sequence < {before:d}"
+        for sequence, body in self._db.execute(f"{query}{bound} ORDER BY sequence DESC", values):
+            yield sequence, orjson.loads(body)
 
     def count(self, kind: str) -> int:
         """Return how many ARM resources of a kind, the last word of their parent path, there are."""
-        query = "SELECT COUNT(*) FROM documents WHERE parent LIKE '/subscriptions/%/' || ?"
+        query = "SELECT COUNT(*) FROM resources WHERE parent LIKE '/subscriptions/%/' || ?"
         return int(self._db.execute(query, (kind.lower(),)).fetchone()[0])
 
     def delete(self, id: str) -> None:  # noqa: A002 - ARM's word
         """Remove the document and everything under its path."""
         key = id.lower()
-        self._db.execute("DELETE FROM documents WHERE id = ? OR (id > ? AND id < ?)", (key, f"{key}/", f"{key}0"))
+        self._db.execute("DELETE FROM resources WHERE id = ? OR (id > ? AND id < ?)", (key, f"{key}/", f"{key}0"))
 
     def close(self) -> None:
         """Close the file; nothing is lost if this never happens."""

@@ -29,7 +29,14 @@ class Supervisor:
         self._store = store
 
     async def start_process(
-        self, args: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path, survives: bool = False
+        self,
+        args: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        log: Path,
+        survives: bool = False,
+        pass_fds: Sequence[int] = (),
     ) -> Process:
         """Start a child whose output is appended to `log`.
 
@@ -38,7 +45,14 @@ class Supervisor:
         """
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
-                *args, cwd=cwd, env=env, stdin=DEVNULL, stdout=output, stderr=STDOUT, start_new_session=True
+                *args,
+                cwd=cwd,
+                env=env,
+                stdin=DEVNULL,
+                stdout=output,
+                stderr=STDOUT,
+                start_new_session=True,
+                pass_fds=pass_fds,
             )
         record = {"pid": process.pid, "created": _created(process.pid), "survives": survives}
         self._store.put(f"{_PROCESSES}/{process.pid}", record)

@@ -15,6 +15,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mlops.datasets.drift import Distance, Drift
+    from mlops.datasets.settings import DriftSettings
     from mlops.records import GateDecision, Rollout
 
 SUMMARY = "GITHUB_STEP_SUMMARY"
@@ -92,6 +94,22 @@ def steps(record: Rollout) -> Table:
     """Return what each step of a rollout showed."""
     rows = tuple((f"{step.weight} %", str(step.num_requests), step.verdict, step.reason) for step in record.steps)
     return Table(f"Rollout: {record.phase}", ("weight", "requests", "verdict", "new deployment"), rows)
+
+
+def drift(found: Drift, limits: DriftSettings) -> Table:
+    """Return how a newer training set differs from an older one, beside what chance gives and what is much."""
+    rows = (
+        ("conversations", f"{found.num_old:,} to {found.num_new:,}", "", ""),
+        ("new", f"{found.new_percentage:.1f} %", "", f"{limits.max_new_percentage:g} %"),
+        ("removed", f"{found.removed_percentage:.1f} %", "", ""),
+        _distance(f"length in {found.unit}", found.length, limits.max_length_change),
+        _distance("words", found.vocabulary, limits.max_vocabulary_change),
+    )
+    return Table("Training data", ("", "change", "by chance", "much is more than"), rows)
+
+
+def _distance(name: str, found: Distance, limit: float) -> tuple[str, str, str, str]:
+    return name, f"{found.measured:.3f}", f"{found.chance:.3f}", f"{limit:g} above chance"
 
 
 def traffic(endpoint: str, weights: Mapping[str, int], models: Mapping[str, str]) -> Table:

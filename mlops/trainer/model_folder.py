@@ -95,7 +95,7 @@ def write_model_folder(
             model_card=ModelCard(readme, ignore_metadata_errors=True),
             pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
         )
-        description.flavors["python_function"]["loader_module"] = "chat_loader"
+        description.flavors["python_function"] |= {"loader_module": "chat_loader", "streamable": True}
         description.save(str(finished / "MLmodel"))
         (finished / "README.md").write_text(readme, encoding="utf-8")
         # Copied, not moved: the output of a job is a mount that cannot be replaced.

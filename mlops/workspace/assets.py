@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops.workspace.client import azure_errors, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from mlops.settings import AssetReference
     from mlops.workspace.client import Workspace
@@ -76,6 +76,21 @@ def register_data(
             data = Data(name=name, version=version, path=str(folder), type=AssetTypes.URI_FOLDER, tags=dict(tags))
             asset = workspace.ml.data.create_or_update(data)
     return f"azureml:{name}:{version}", str(asset.path).rstrip("/")
+
+
+def download_data(workspace: Workspace, name: str, version: str, folder: Path) -> Path:
+    """Download a data asset into a new folder; return that folder, or the file in it if the asset is one.
+
+    Raises AzureError if there is no such asset or it cannot be read.
+    """
+    from azure.ai.ml._artifacts import _artifact_utilities  # the SDK's documentation names no other way
+    from azure.ai.ml.constants import AssetTypes
+
+    with azure_errors(f"download data asset {name}:{version}"), quiet():
+        asset = workspace.ml.data.get(name, **_which(version))
+        folder.mkdir(parents=True)
+        _artifact_utilities.download_artifact_from_aml_uri(asset.path, str(folder), workspace.ml.datastores)
+    return folder / Path(asset.path).name if asset.type == AssetTypes.URI_FILE else folder
 
 
 def register_model(

@@ -1,133 +1,355 @@
-"""From a source to splits."""
+"""From a source to splits: the same bytes whatever the machine does, and every row accounted for."""
 
 from __future__ import annotations
 
-import json
+import hashlib
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 import orjson
+import pyarrow.parquet as pq
 import pytest
 
+from mlops.datasets.columns import prompt_id
 from mlops.datasets.prepare import Prepared, prepare_splits
-from mlops.datasets.source import DataSettings, prompt_id
-from mlops.datasets.split import is_sampled
+from mlops.datasets.sample import Sample
+from mlops.datasets.settings import DataSettings
 from mlops.errors import DataError
+from tests.benchmarks.ultrachat import Planted, Row, write_parquet
+
+NAMES = ("train", "validation", "test")
+LINE = orjson.OPT_APPEND_NEWLINE
+PLANTED = Planted(duplicate=20, malformed=25)
 
 
-def settings(source: object = "chitchat", **changes: object) -> DataSettings:
+def settings(source: object, **changes: object) -> DataSettings:
     """Return data settings with a few changes."""
-    values = {"percentage": 100, "seed": 0, "validation_percentage": 5, "test_percentage": 10}
-    rest = {"max_quarantine_percentage": 50, "shuffle_answers": False, "source": str(source)}
-    return DataSettings(**(values | rest | changes))
+    values: dict[str, object] = {"percentage": 100, "seed": 0, "validation_percentage": 5, "test_percentage": 10}
+    return DataSettings(**(values | {"max_quarantine_percentage": 50, "source": str(source), "workers": 1} | changes))
 
 
-def prepare(folder: Path, *, of: DataSettings) -> Prepared:
-    """Prepare into a folder that is made first."""
-    folder.mkdir(parents=True)
-    return prepare_splits(of, folder, on_row=lambda: None)
+def prepare(folder: Path, of: DataSettings) -> Prepared:
+    """Prepare into a folder of its own; no progress is shown."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return prepare_splits(of, folder / "data", cache=folder / "cache", show=lambda _: None)
 
 
-def conversations(path: Path, *, rows: int = 300) -> Path:
-    """Write a file of small conversations, two of them on every prompt."""
+def read(path: Path) -> list[Row]:
+    """Return the rows of a file."""
+    return [orjson.loads(line) for line in path.read_bytes().splitlines()]
 
-    def row(number: int) -> dict[str, object]:
-        user = {"role": "user", "content": f"question {number // 2}"}
-        return {"messages": [user, {"role": "assistant", "content": f"the answer is {number}"}]}
 
-    path.write_bytes(b"".join(orjson.dumps(row(number), option=orjson.OPT_APPEND_NEWLINE) for number in range(rows)))
+def written(folder: Path) -> dict[str, bytes]:
+    """Return all that a preparation leaves, by name."""
+    return {path.name: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def as_lines(path: Path, content: list[Row]) -> Path:
+    """Write rows as JSON Lines."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"".join(orjson.dumps(row, option=LINE) for row in content))
     return path
 
 
-def read(path: Path) -> list[dict[str, object]]:
-    """Return the rows of a file."""
-    return [json.loads(line) for line in path.read_text().splitlines()]
+def chats(count: int) -> list[Row]:
+    """Return small conversations, two of them on every prompt."""
+    return [chat(f"question {number // 2}", f"the answer is {number}") for number in range(count)]
 
 
-def test_chitchat_becomes_ultrachat_rows(tmp_path: Path) -> None:
-    """7,168 human conversations: every one is in a split, a duplicate or in quarantine with its reason."""
-    prepared = prepare(tmp_path / "a", of=settings())
-    rows = sum(split.rows for split in prepared.splits.values())
-    assert rows + prepared.duplicates + prepared.quarantined.total() == 7168
-    assert len(read(tmp_path / "quarantine.jsonl")) == prepared.quarantined.total()
-    first = read(tmp_path / "a" / "train.jsonl")[0]
-    assert set(first) == {"prompt", "prompt_id", "messages"}
-    assert first["prompt_id"] == prompt_id(str(first["prompt"]))
+def chat(question: str, answer: str) -> Row:
+    """Return one conversation."""
+    return {"messages": [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]}
 
 
-def test_same_input_same_bytes(tmp_path: Path) -> None:
-    """The content hash names the content: a second preparation has the same."""
-    source = conversations(tmp_path / "chats.jsonl")
-    first = prepare(tmp_path / "a", of=settings(source))
-    assert first == prepare(tmp_path / "b", of=settings(source))
-    assert first.content_hash != prepare(tmp_path / "c", of=settings(source, percentage=50)).content_hash
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of 3 parquet files: 1,200 conversations with the schema and sizes of ultrachat_200k."""
+    folder = tmp_path_factory.mktemp("source")
+    write_parquet(folder, count=1200, row_group=100, planted=PLANTED)
+    return folder
+
+
+def expected(content: list[Row], taken: Sample) -> Counter[str]:
+    """Return the rows that should be prepared, by a few lines that know nothing of shards and keys."""
+    good = [
+        row
+        for row in content
+        if [m["role"] for m in row["messages"]] == ["user", "assistant"] * (len(row["messages"]) // 2)
+    ]
+    sampled = [row for row in good if taken.takes(prompt_id(row["prompt"]))]
+    return Counter({orjson.dumps(row, option=orjson.OPT_SORT_KEYS).decode(): 1 for row in sampled})
+
+
+@pytest.mark.parametrize("percentage", [100, 30])
+def test_the_splits_hold_what_the_source_holds(source: Path, tmp_path: Path, percentage: float) -> None:
+    """Compared with the few lines that would do without memory, order and speed: the same conversations, each once."""
+    of = settings(source, percentage=percentage)
+    prepare(tmp_path, of)
+    found = [row for name in NAMES for row in read(tmp_path / "data" / f"{name}.jsonl")]
+    content = [row for path in sorted(source.glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
+    assert Counter(orjson.dumps(row, option=orjson.OPT_SORT_KEYS).decode() for row in found) == expected(
+        content, Sample.of(of)
+    )
+
+
+@pytest.mark.parametrize("size", [{"percentage": 100}, {"percentage": 5}, {"percentage": None, "rows": 333}])
+def test_every_row_is_accounted_for(source: Path, tmp_path: Path, size: dict[str, object]) -> None:
+    """Read = accepted + quarantined + duplicates + sampled out, and the accepted are in the files."""
+    prepared = prepare(tmp_path, settings(source, **size))
+    counts = prepared.counts
+    quarantined = read(tmp_path / "quarantine.jsonl")
+    assert counts.read == 1200
+    assert counts.read == counts.accepted + len(quarantined) + counts.duplicates + counts.sampled_out
+    assert counts.quarantined == Counter(row["reason"] for row in quarantined)
+    lines = {name: read(tmp_path / "data" / f"{name}.jsonl") for name in NAMES}
+    assert {name: split.rows for name, split in prepared.splits.items()} == {name: len(lines[name]) for name in NAMES}
+    assert counts.accepted == sum(map(len, lines.values()))
+    assert size.get("rows") in (None, counts.accepted)
+
+
+def test_the_bytes_depend_on_nothing_but_rows_and_settings(source: Path, tmp_path: Path) -> None:
+    """Three workers, files under other names in another order, rows spread over other files: identical."""
+    of = settings(source, percentage=60)
+    first = prepare(tmp_path / "one", of)
+    several = prepare(tmp_path / "three", of.model_copy(update={"workers": 3}))
+    assert several == first
+    assert written(tmp_path / "three") == written(tmp_path / "one")
+    content = [row for path in sorted(source.glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
+    random.Random(1).shuffle(content)  # noqa: S311 - an order, not a secret
+    for number in range(5):
+        as_lines(tmp_path / "lines" / f"train-{number}.jsonl", content[number::5])
+    other = prepare(tmp_path / "other", settings(tmp_path / "lines", percentage=60, workers=2))
+    assert other.content_hash == first.content_hash
+    assert other.splits == first.splits
+    assert other.counts == first.counts
+
+
+def test_small_runs_are_merged_in_several_passes(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many sorted runs there are, few files are open at once; the result is the same."""
+    first = prepare(tmp_path / "one", settings(source))
+    monkeypatch.setattr("mlops.datasets.shard.RUN_BYTES", 10_000)
+    monkeypatch.setattr("mlops.datasets.merge.MAX_RUNS", 7)
+    assert prepare(tmp_path / "many", settings(source)) == first
+
+
+def test_a_small_sample_is_part_of_a_large_one(source: Path, tmp_path: Path) -> None:
+    """Sampling is by hash: raising the percentage only adds conversations, and seeds choose others."""
+    found = {}
+    for name, changes in {
+        "small": {"percentage": 10},
+        "large": {"percentage": 40},
+        "other": {"percentage": 40, "seed": 1},
+    }.items():
+        prepare(tmp_path / name, settings(source, **changes))
+        found[name] = {
+            line for split in NAMES for line in (tmp_path / name / "data" / f"{split}.jsonl").read_bytes().splitlines()
+        }
+    assert found["small"] < found["large"]
+    assert 60 < len(found["small"]) < 180
+    assert 0.2 < len(found["large"] & found["other"]) / len(found["large"]) < 0.6
+
+
+def test_rows_takes_exactly_so_many(source: Path, tmp_path: Path) -> None:
+    """The rows taken are the first in the order of the hash: fewer rows are a part of more."""
+    few, many = (prepare(tmp_path / str(n), settings(source, percentage=None, rows=n)) for n in (100, 500))
+    assert (few.counts.accepted, many.counts.accepted) == (100, 500)
+    few_lines, many_lines = (
+        set((tmp_path / str(n) / "data" / "train.jsonl").read_bytes().splitlines()) for n in (100, 500)
+    )
+    assert few_lines < many_lines
 
 
 def test_one_prompt_is_in_one_split(tmp_path: Path) -> None:
-    """Conversations with one prompt go together: nothing held out was trained on."""
-    prepare(tmp_path / "a", of=settings(conversations(tmp_path / "chats.jsonl")))
-    splits = [{row["prompt"] for row in read(tmp_path / "a" / f"{name}.jsonl")} for name in ("train", "test")]
-    assert not splits[0] & splits[1]
+    """Conversations with one prompt go together, and a prompt the source itself holds out is not trained on."""
+    content = chats(300)
+    as_lines(tmp_path / "source" / "train.jsonl", content)
+    as_lines(
+        tmp_path / "source" / "test.jsonl", [chat("question 7", "yet another"), chat("question 7", "the answer is 14")]
+    )
+    prepared = prepare(tmp_path, settings(tmp_path / "source"))
+    prompts = {name: {row["prompt"] for row in read(tmp_path / "data" / f"{name}.jsonl")} for name in NAMES}
+    assert prompts["test"] == {"question 7"}
+    assert not prompts["train"] & (prompts["test"] | prompts["validation"])
+    assert prompts["validation"], "cut from train, as the source has none"
+    assert prepared.counts.contaminated == 2
+    assert prepared.counts.accepted - 2 == sum(split.rows for split in prepared.splits.values())
 
 
-def test_a_small_sample_is_part_of_a_large_one() -> None:
-    """Sampling is by hash: raising the percentage only adds conversations."""
-    rows = [{"messages": [{"content": f"text {number}"}]} for number in range(2000)]
-    small = [row for row in rows if is_sampled(row, settings(percentage=10))]
-    large = [row for row in rows if is_sampled(row, settings(percentage=30))]
-    assert all(row in large for row in small)
-    assert 120 < len(small) < 280
+def test_the_hashes_are_those_of_the_files(source: Path, tmp_path: Path) -> None:
+    """What is recorded is what was written: the data set's hash is over its splits' hashes."""
+    prepared = prepare(tmp_path, settings(source))
+    for name in NAMES:
+        content = (tmp_path / "data" / f"{name}.jsonl").read_bytes()
+        assert prepared.splits[name].sha256 == hashlib.sha256(content).hexdigest()
+    assert orjson.loads((tmp_path / "prepared.json").read_bytes()) == orjson.loads(orjson.dumps(asdict(prepared)))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "prepared.json", "quarantine.jsonl"]
 
 
 def test_only_training_answers_are_shuffled(tmp_path: Path) -> None:
     """The sabotage of a drill leaves the questions and the held-out splits as they are."""
-    source = conversations(tmp_path / "chats.jsonl")
-    prepare(tmp_path / "clean", of=settings(source))
-    prepare(tmp_path / "shuffled", of=settings(source, shuffle_answers=True))
+    source = as_lines(tmp_path / "chats.jsonl", chats(300))
+    prepare(tmp_path / "clean", settings(source))
+    prepare(tmp_path / "shuffled", settings(source, shuffle_answers=True))
     for name in ("validation", "test"):
-        assert read(tmp_path / "clean" / f"{name}.jsonl") == read(tmp_path / "shuffled" / f"{name}.jsonl")
-    clean, shuffled = (read(tmp_path / kind / "train.jsonl") for kind in ("clean", "shuffled"))
-    assert clean != shuffled
-    assert [row["prompt"] for row in clean] == [row["prompt"] for row in shuffled]
+        clean, shuffled = ((tmp_path / kind / "data" / f"{name}.jsonl").read_bytes() for kind in ("clean", "shuffled"))
+        assert clean == shuffled
+    before, after = (read(tmp_path / kind / "data" / "train.jsonl") for kind in ("clean", "shuffled"))
+    assert before != after
+    assert [row["prompt"] for row in before] == [row["prompt"] for row in after]
+
+
+def test_near_duplicates_and_leaks_are_left_out_of_train(tmp_path: Path) -> None:
+    """What is nearly the same twice, or shares words with what is held out, is not trained on; it is counted."""
+    words = [f"word{number}" for number in range(400)]
+    answer = " ".join(words[:200])
+    content = [*chats(100), chat("tell me a story", answer), chat("tell me the story", answer)]
+    as_lines(tmp_path / "source" / "train.jsonl", [*content, chat("and this too", " ".join(words[300:330]))])
+    as_lines(tmp_path / "source" / "test.jsonl", [chat("held out", " ".join(words[290:340]))])
+    of = settings(tmp_path / "source", near_duplicates=0.8, contamination={"ngram": 13})
+    prepared = prepare(tmp_path, of)
+    assert (prepared.counts.near_duplicates, prepared.counts.contaminated) == (1, 1)
+    train = read(tmp_path / "data" / "train.jsonl")
+    assert len(train) == prepared.splits["train"].rows
+    assert "and this too" not in {row["prompt"] for row in train}
+
+
+def test_personal_data_is_masked_before_anything_is_written(tmp_path: Path) -> None:
+    """Neither the text nor the hash of the prompt tells the address."""
+    content = [*chats(100), chat("write to jane.doe@contoso.com", "done")]
+    prepare(tmp_path, settings(as_lines(tmp_path / "chats.jsonl", content), mask=True))
+    lines = [row for name in NAMES for row in read(tmp_path / "data" / f"{name}.jsonl")]
+    masked = next(row for row in lines if row["prompt"].startswith("write to"))
+    assert "jane" not in orjson.dumps(masked).decode()
+    assert masked["prompt_id"] == prompt_id(masked["prompt"])
+
+
+def test_quarantine_says_where_and_why(tmp_path: Path) -> None:
+    """A bad row is kept with its file, row, reason and how it begins, in the source's order."""
+    path = as_lines(tmp_path / "chats.jsonl", chats(40))
+    path.write_bytes(path.read_bytes() + b"not json\n" + orjson.dumps({"messages": [], "x": "y" * 1000}) + b"\n[1]\n")
+    prepare(tmp_path, settings(path))
+    found = read(tmp_path / "quarantine.jsonl")
+    assert [(row["file"], row["row"]) for row in found] == [
+        ("chats.jsonl", 41),
+        ("chats.jsonl", 42),
+        ("chats.jsonl", 43),
+    ]
+    assert all(set(row) == {"file", "row", "reason", "message", "value"} for row in found)
+    assert max(len(row["value"]) for row in found) == 200
 
 
 def test_too_many_bad_rows_stop_the_stage(tmp_path: Path) -> None:
     """A broken export is not trained on: the message says how many, why, and where they are."""
-    source = conversations(tmp_path / "chats.jsonl", rows=10)
-    source.write_bytes(source.read_bytes() + b'{"messages": []}\n' * 5)
-    with pytest.raises(DataError, match=r"33\.3 % of 15 rows are bad.*5 rows: messages must be a list"):
-        prepare(tmp_path / "a", of=settings(source, max_quarantine_percentage=20))
+    path = as_lines(tmp_path / "chats.jsonl", [*chats(10), *([{"messages": []}] * 5)])
+    with pytest.raises(
+        DataError, match=r"33\.3 % of 15 rows are bad.*= 20 allows \(5 rows no-messages\).*quarantine\.jsonl"
+    ):
+        prepare(tmp_path, settings(path, max_quarantine_percentage=20))
+    assert not (tmp_path / "data").exists()
 
 
 def test_too_few_conversations_name_the_setting_to_raise(tmp_path: Path) -> None:
     """An empty split is found here, not an hour later on a GPU."""
-    with pytest.raises(DataError, match=r"it needs at least 10: raise data\.percentage"):
-        prepare(tmp_path / "a", of=settings(conversations(tmp_path / "chats.jsonl", rows=4)))
+    with pytest.raises(DataError, match=r"it needs at least 10: raise data\.percentage or data\.rows"):
+        prepare(tmp_path, settings(as_lines(tmp_path / "chats.jsonl", chats(4))))
 
 
-def test_a_line_that_is_no_row_goes_to_quarantine(tmp_path: Path) -> None:
-    """One broken line does not stop a stage; it is kept with its row number and reason."""
-    source = conversations(tmp_path / "chats.jsonl")
-    source.write_bytes(source.read_bytes() + b"not json\n[1]\n")
-    prepare(tmp_path / "a", of=settings(source))
-    first, second = read(tmp_path / "quarantine.jsonl")
-    assert (first["row"], second["row"]) == (301, 302)
-    assert str(first["reason"]).startswith("not JSON")
-    assert second["reason"] == "not a JSON object"
+def test_a_killed_preparation_goes_on_with_the_shards_that_are_left(tmp_path: Path) -> None:
+    """Killed whenever: no file is half under its name, finished shards are not read again, the bytes are the same."""
+    source, site = tmp_path / "source", tmp_path / "killed"
+    for number in range(20):
+        as_lines(source / f"train-{number:02}.jsonl", [chat(f"{number} {row}", "yes" * 300) for row in range(100)])
+    whole = prepare(tmp_path / "whole", settings(source))
+    finished = 0
+    while finished < 12:
+        program = subprocess.Popen([sys.executable, "-c", PROGRAM, str(source), str(site)])
+        while program.poll() is None and len(done := list(site.glob(".data-*/*.json"))) < finished + 3:
+            pass
+        program.kill()
+        assert program.wait() == -signal.SIGKILL
+        assert not [path for path in site.rglob("*") if path.name.startswith("data")]
+        finished = len(done)
+    written_then = {path: path.stat().st_mtime_ns for path in site.glob(".data-*/*.rows")}
+    killer = DataSettings.model_validate(settings(source).model_dump() | {"max_quarantine_percentage": 0})
+    assert prepare(site, killer) == whole
+    assert len(written_then) >= 12
+    assert written(site) == written(tmp_path / "whole")
 
 
-def test_the_prompt_is_the_users_first_message(tmp_path: Path) -> None:
-    """A system message that all conversations share must not put them all into one split."""
-    system = {"role": "system", "content": "Be kind."}
-    plain = [orjson.loads(line) for line in conversations(tmp_path / "plain.jsonl").read_bytes().splitlines()]
-    rows = [{"prompt_id": 7, "prompt": None, "messages": [system, *row["messages"]]} for row in plain]
-    source = tmp_path / "chats.jsonl"
-    source.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
-    prepared = prepare(tmp_path / "a", of=settings(source))
-    assert prepared.splits["test"].rows > 0
-    assert str(read(tmp_path / "a" / "train.jsonl")[0]["prompt"]).startswith("question")
+PROGRAM = """
+import sys, time
+from pathlib import Path
+from mlops.datasets import shard
+from mlops.datasets.prepare import prepare_splits
+from mlops.datasets.settings import DataSettings
+
+def slow(*task, spool=shard.spool):
+    time.sleep(0.02)
+    return spool(*task)
+
+shard.spool = slow
+sizes = {"percentage": 100, "seed": 0, "validation_percentage": 5, "test_percentage": 10, "workers": 1}
+settings = DataSettings(source=sys.argv[1], max_quarantine_percentage=50, **sizes)
+site = Path(sys.argv[2])
+prepare_splits(settings, site / "data", cache=site / "cache", show=lambda _: None)
+"""
 
 
-def test_a_missing_source_says_what_may_be_given(tmp_path: Path) -> None:
-    """A path that does not exist is the user's mistake, so it gets a sentence."""
-    with pytest.raises(DataError, match="No such file or directory; give `chitchat` or a JSON Lines file"):
-        prepare(tmp_path / "a", of=settings(tmp_path / "nowhere.jsonl"))
+def test_other_settings_start_afresh(source: Path, tmp_path: Path) -> None:
+    """Shards that were finished with other settings are not mixed in."""
+    with pytest.raises(DataError, match="rows are bad"):
+        prepare(tmp_path, settings(source, max_quarantine_percentage=0))
+    spools = list(tmp_path.glob(".data-*"))
+    assert len(spools) == 1
+    with pytest.raises(DataError, match="rows are bad"):
+        prepare(tmp_path, settings(source, max_quarantine_percentage=0, percentage=50))
+    assert not spools[0].exists()
+    prepare(tmp_path, settings(source, percentage=50))
+    assert not list(tmp_path.glob(".data-*"))
+
+
+def test_a_full_disk_is_one_clear_message(source: Path, tmp_path: Path) -> None:
+    """The stage ends with a sentence, leaves nothing half-written, and completes once there is room."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, before[1]))
+    try:
+        with pytest.raises(DataError, match=r"cannot write .*: File too large\. Make room"):
+            prepare(tmp_path, settings(source))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not (tmp_path / "data").exists()
+    assert not list(tmp_path.rglob("*.unfinished"))
+    assert prepare(tmp_path, settings(source)).counts.read == 1200
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_a_folder_that_may_not_be_written_is_named(source: Path, tmp_path: Path) -> None:
+    """Permission denied is the user's to mend."""
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    with pytest.raises(DataError, match="Permission denied"):
+        prepare_splits(settings(source), locked / "data", cache=tmp_path, show=lambda _: None)
+
+
+def test_progress_says_how_far_it_is(source: Path, tmp_path: Path) -> None:
+    """A line per shard: which of how many, rows so far and rows a second."""
+    said: list[str] = []
+    prepare_splits(settings(source), tmp_path / "data", cache=tmp_path / "cache", show=said.append)
+    assert "conversations read" in said[-1]
+    assert said[-1].startswith(f"shard {len(said)} of {len(said)}: 1,200 ")
+
+
+def test_chitchat_becomes_ultrachat_rows(tmp_path: Path) -> None:
+    """7,168 human conversations: every one is in a split, a duplicate or in quarantine with its reason."""
+    counts = prepare(tmp_path, settings("chitchat")).counts
+    assert counts.read == 7168 == counts.accepted + counts.duplicates + sum(counts.quarantined.values())
+    first = read(tmp_path / "data" / "train.jsonl")[0]
+    assert list(first) == ["prompt", "prompt_id", "messages"]
+    assert first["prompt_id"] == prompt_id(first["prompt"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -116,13 +117,26 @@ def test_commands_tell_whether_it_runs(own_home: Path) -> None:
     assert _cli("stop", "--home", str(own_home)).stdout == "The emulator was not running.\n"
 
 
-def test_env_is_the_same_in_both_forms(own_home: Path) -> None:
-    """`env` prints for a shell what `env --json` prints for a program."""
+def test_env_is_the_same_in_all_forms(own_home: Path) -> None:
+    """`env` prints for a shell, and with `--dotenv` for an `.env` file, what `env --json` prints for a program."""
     daemon.start(own_home)
     variables = json.loads(_cli("env", "--home", str(own_home), "--json").stdout)
     script = f"{_cli('env', '--home', str(own_home)).stdout}\nenv"
     shell = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True)
     assert {f"{name}={value}" for name, value in variables.items()} <= set(shell.stdout.splitlines())
+    dotenv = _cli("env", "--home", str(own_home), "--dotenv").stdout
+    assert dict(shlex.split(line)[0].split("=", 1) for line in dotenv.splitlines()) == variables
+
+
+def test_status_and_logs_are_for_programs_too(own_home: Path) -> None:
+    """`status --json` says whether it runs and what it holds; `logs` prints what the emulator said."""
+    home, _ = daemon.start(own_home)
+    status = json.loads(_cli("status", "--home", str(own_home), "--json").stdout)
+    assert (status["running"], status["url"], status["jobs"], status["faults"]) == (True, home.url, 0, [])
+    assert f"Azure ML emulator at {home.url}" in _cli("logs", "--home", str(own_home)).stdout
+    daemon.stop(home)
+    assert json.loads(_cli("status", "--home", str(own_home), "--json").stdout)["running"] is False
+    assert _cli("logs", "--home", str(own_home), "--follow").returncode == 0
 
 
 @pytest.mark.parametrize("running", [True, False])
@@ -130,7 +144,7 @@ def test_reset_forgets_everything_but_the_address(own_home: Path, connect: Conne
     """`reset` empties a running and a stopped emulator alike; clients keep working without a restart."""
     home, _ = daemon.start(own_home)
     _create(connect(home))
-    (home.blobs / "azureml-blobstore" / "file.txt").write_text("left by a job")
+    (home.blobs / "azureml" / "file.txt").write_text("left by a job")
     if not running:
         daemon.stop(home)
     daemon.reset(home)

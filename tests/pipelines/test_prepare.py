@@ -41,4 +41,4 @@ def test_quarantined_rows_have_row_number_and_reason(first: Released) -> None:
     path = first.site.folder / "runs" / "first" / "quarantine.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     assert len(rows) == first["prepare"].quarantined
-    assert all(set(row) == {"row", "reason", "value"} for row in rows)
+    assert all(set(row) == {"file", "row", "reason", "message", "value"} for row in rows)

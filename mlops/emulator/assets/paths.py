@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
-from mlops.emulator.errors import ArmError, bad_request, not_found
+from mlops.emulator.context import WORKSPACE
+from mlops.emulator.errors import ArmError, bad_request
+from mlops.emulator.home import RESOURCE_GROUP, SUBSCRIPTION
+from mlops.emulator.home import WORKSPACE as DEFAULT_NAME
 from mlops.emulator.jobs import history
-from mlops.emulator.storage.account import CONTAINERS
+from mlops.emulator.storage import account, datastores
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,73 +19,87 @@ if TYPE_CHECKING:
     from mlops.emulator.home import Home
     from mlops.emulator.store import Document, Store
 
+_SCOPE = (
+    r"subscriptions/(?P<subscription>[^/]+)/resourcegroups/(?P<group>[^/]+)"
+    r"/(?:providers/Microsoft\.MachineLearningServices/)?workspaces/(?P<workspace>[^/]+)/"
+)
 _DATASTORE = re.compile(
-    r"azureml://(?:subscriptions/.+?/workspaces/[^/]+/)?datastores/(?P<datastore>[^/]+)/(?:paths/)?(?P<path>.*)",
-    re.IGNORECASE,
+    rf"azureml:/+(?:{_SCOPE})?datastores/(?P<datastore>[^/]+)/(?:paths/)?(?P<path>.*)", re.IGNORECASE
 )
 _JOB = re.compile(
-    r"azureml://(?:subscriptions/.+?/workspaces/[^/]+/)?jobs/(?P<job>[^/]+)/outputs/(?P<output>[^/]+)"
-    r"(?:/paths)?(?P<path>/.*)?",
-    re.IGNORECASE,
+    rf"azureml:/+(?:{_SCOPE})?jobs/(?P<job>[^/]+)/outputs/(?P<output>[^/]+)(?:/paths)?(?P<path>/.*)?", re.IGNORECASE
 )
-_REGISTRY = re.compile(r"azureml://registries/[^/]+/models/(?P<name>[^/]+)/versions/(?P<version>[^/]+)", re.IGNORECASE)
 _ASSET = re.compile(
-    r"(?:azureml:/?)?(?P<id>/subscriptions/.+/(?:codes|data|models)/[^/]+/versions/[^/]+)", re.IGNORECASE
+    rf"(?:azureml:)?/+{_SCOPE}(?P<kind>codes|data|models)/(?P<name>[^/]+)/versions/(?P<version>[^/]+)", re.IGNORECASE
 )
+_RUN = re.compile(r"runs:/+(?P<job>[^/]+)/(?P<path>.+)")
+_REGISTRY = re.compile(r"azureml://registries/[^/]+/(?:codes|data|models)/[^/]+/versions/[^/]+", re.IGNORECASE)
 _SHORT = re.compile(r"azureml:(?P<name>[^/:]+):(?P<version>[^/:]+)")
+# The port is the one of the day on which the address was kept.
+_BLOB = re.compile(rf"https://[^/]+/{re.escape(account.HOST)}/(?P<container>[^/?]+)/(?P<path>[^?]*).*")
 
 
 def local_path(store: Store, home: Home, uri: str, *, workspace: str | None = None) -> Path:
     """Return the file or folder that a URI names; it need not exist.
 
-    The short form `azureml:name:version` is looked up in `workspace` (an ARM id).
+    What a URI does not say of its workspace is looked up in `workspace` (an ARM id), else in the default one.
     Raise ArmError for a URI that this emulator cannot resolve.
     """
     if match := _DATASTORE.fullmatch(uri):
-        return _blob(home, _container(match["datastore"]), match["path"])
+        container = datastores.container(store, _workspace(match, workspace), match["datastore"])
+        return _blob(home, container, match["path"])
     if match := _JOB.fullmatch(uri):
-        return _job_output(store, home, match["job"], match["output"], match["path"] or "")
-    if match := _REGISTRY.fullmatch(uri):
-        return home.registry / match["name"] / match["version"]
-    if match := _ASSET.fullmatch(uri):
-        return _asset(store, home, store.get(match["id"]), uri)
-    if workspace and (match := _SHORT.fullmatch(uri)):
-        return _asset(store, home, _named(store, workspace, match["name"], match["version"]), uri)
-    if uri.startswith(f"{home.url}/"):
-        _, container, path = uri.removeprefix(f"{home.url}/").split("?")[0].split("/", 2)
-        return _blob(home, container, path)
-    raise bad_request(f"The URI {uri!r} cannot be read here: give a datastore path, an asset or a job's output.")
+        return _job_output(store, home, match, _workspace(match, workspace))
+    if match := _RUN.fullmatch(uri):
+        return local_path(store, home, f"{history.artifacts_uri(match['job'])}/{match['path']}", workspace=workspace)
+    if match := _BLOB.fullmatch(uri):
+        return _blob(home, match["container"], unquote(match["path"]))
+    document, scope = _asset(store, uri, workspace)
+    properties = document["properties"]
+    target = properties.get("dataUri") or properties.get("modelUri") or properties["codeUri"]
+    return local_path(store, home, target, workspace=scope)
 
 
-def _container(datastore: str) -> str:
-    try:
-        return CONTAINERS[datastore.lower()]
-    except KeyError:
-        raise not_found(f"Datastore {datastore}") from None
+def default_workspace() -> str:
+    """Return the ARM id of the workspace that exists from the start."""
+    return WORKSPACE.format(subscription=SUBSCRIPTION, group=RESOURCE_GROUP, workspace=DEFAULT_NAME)
+
+
+def _workspace(match: re.Match[str], given: str | None) -> str:
+    parts = match.groupdict()
+    return WORKSPACE.format(**parts) if parts["workspace"] else given or default_workspace()
 
 
 def _blob(home: Home, container: str, path: str) -> Path:
-    root = (home.blobs / container).resolve()
+    root = account.container_folder(home, container).resolve()
     found = (root / path).resolve()
     if not found.is_relative_to(root):
         raise bad_request(f"The path {path!r} leaves its container.")
     return found
 
 
-def _job_output(store: Store, home: Home, job: str, output: str, path: str) -> Path:
+def _job_output(store: Store, home: Home, match: re.Match[str], workspace: str) -> Path:
+    job, output = match["job"], match["output"]
     uri = history.artifacts_uri(job) if output == "artifacts" else history.output_uri(job, output)
     kept = history.kept_output(store, job, output) or uri
-    return local_path(store, home, kept.rstrip("/") + path)
+    return local_path(store, home, kept.rstrip("/") + (match["path"] or ""), workspace=workspace)
 
 
-def _asset(store: Store, home: Home, document: Document | None, uri: str) -> Path:
-    if document is None:
+def _asset(store: Store, uri: str, workspace: str | None) -> tuple[Document, str | None]:
+    """Return the asset that a URI names, and the workspace in which it is."""
+    if match := _ASSET.fullmatch(uri):
+        scope = _workspace(match, None)
+        found = store.get(f"{scope}/{match['kind']}/{match['name']}/versions/{match['version']}")
+    elif _REGISTRY.fullmatch(uri):
+        scope, found = None, store.get(uri)
+    elif match := _SHORT.fullmatch(uri):
+        scope = workspace or default_workspace()
+        kinds = (
+            store.get(f"{scope}/{kind}/{match['name']}/versions/{match['version']}") for kind in ("data", "models")
+        )
+        found = next(filter(None, kinds), None)
+    else:
+        raise bad_request(f"The URI {uri!r} cannot be read here: give a datastore path, an asset or a job's output.")
+    if found is None:
         raise ArmError(404, "UserError", f"The asset {uri!r} was not found.")
-    properties = document["properties"]
-    target = properties.get("dataUri") or properties.get("modelUri") or properties["codeUri"]
-    return local_path(store, home, target)
-
-
-def _named(store: Store, workspace: str, name: str, version: str) -> Document | None:
-    found = (store.get(f"{workspace}/{kind}/{name}/versions/{version}") for kind in ("data", "models"))
-    return next(filter(None, found), None)
+    return found, scope

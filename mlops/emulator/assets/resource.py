@@ -1,32 +1,32 @@
-"""Codes, data, models, environments and components of the workspace: named, versioned, and never changed."""
+"""Codes, data, models, environments and components: named, versioned, and never changed.
+
+The same routes lead to those of a workspace and to those of a registry.
+"""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from aiohttp import web
 
 from mlops.emulator import arm
-from mlops.emulator.assets import model_files, versions
-from mlops.emulator.context import HOME, STORE, WORKSPACE
+from mlops.emulator.assets import content, rules, versions
+from mlops.emulator.bodies import BODY
+from mlops.emulator.context import REGISTRY, STORE, WORKSPACE
 from mlops.emulator.errors import ArmError, bad_request, not_found
-from mlops.emulator.storage.account import HOST, SAS
+from mlops.emulator.jobs import registration
+from mlops.emulator.registry.registries import refuse_writes
+from mlops.emulator.scope import id_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mlops.emulator.store import Document
 
-_KIND = WORKSPACE + "/{kind:codes|data|models|environments|components}"
-_CONTAINER = _KIND + "/{name}"
-_VERSIONS = _CONTAINER + "/versions"
-_VERSION = _VERSIONS + "/{version}"
+_KIND = "/{kind:codes|data|models|environments|components}"
 
 # What the SDK asks for when it means the latest version of a component.
 _DEFAULT_VERSIONS = {"azureml_default", "default"}
-# What may change in a version; everything else is the asset itself.
-_MUTABLE = {"description", "tags", "properties", "isArchived", "stage", "autoDeleteSetting", "flavors", "jobName"}
-_MUTABLE_OF_COMPONENTS = {"description", "tags", "display_name", "is_archived", "properties"}
 _DEFAULTS: dict[str, Any] = {
     "description": None,
     "tags": {},
@@ -38,25 +38,28 @@ _DEFAULTS: dict[str, Any] = {
 
 async def create_or_update(request: web.Request) -> web.Response:
     """Register a version, or change the description, tags and the like of an existing one."""
-    kind, given = request.match_info["kind"], await _given(request)
-    previous = request.app[STORE].get(request.path)
+    info, given = request.match_info, _given(request)
+    id_, given = _id(info), content.settle(request.app, info, given)
+    previous = request.app[STORE].get(id_)
+    container = request.app[STORE].get(_container_id(id_))
     if previous:
-        _refuse_change(kind, previous["properties"], given)
-    elif kind == "models":
-        given |= await model_files.describe(request.app, given)
-    properties = _DEFAULTS | (previous["properties"] if previous else {}) | given
-    document = _document(request, f"workspaces/{kind}/versions", properties, previous)
-    _put_container(request, properties)
-    request.app[STORE].put(request.path, document)
+        rules.refuse_change(info["kind"], previous["properties"], given)
+    else:
+        given |= await content.describe(request.app, info, given)
+        rules.refuse_other_type(info["kind"], container, given)
+    properties = _DEFAULTS | (previous["properties"] if previous else {"provisioningState": "Succeeded"}) | given
+    document = arm.resource(id_, type=_type(info) + "/versions", properties=properties, previous=previous)
+    store(request.app, info, document)
     return web.json_response(document, status=200 if previous else 201)
 
 
 async def get(request: web.Request) -> web.Response:
     """Answer one version."""
-    parent, _, version = request.path.rpartition("/")
-    document = request.app[STORE].get(request.path)
-    if document is None and version in _DEFAULT_VERSIONS:
-        document = next(iter(request.app[STORE].children(parent)), None)
+    await _adopt(request)
+    id_ = _id(request.match_info)
+    document = request.app[STORE].get(id_)
+    if document is None and request.match_info["version"] in _DEFAULT_VERSIONS:
+        document = next(iter(request.app[STORE].children(id_.rpartition("/")[0])), None)
     if document is None:
         raise _missing(request)
     return web.json_response(document)
@@ -64,13 +67,18 @@ async def get(request: web.Request) -> web.Response:
 
 async def list_(request: web.Request) -> web.Response:
     """Answer the versions of one name, youngest first unless asked otherwise."""
-    found = request.app[STORE].children(request.path)
-    return web.json_response({"value": versions.select(found, request.query)})
+    await _adopt(request)
+    id_ = _id(request.match_info)
+    container = request.app[STORE].get(id_) or {"properties": {}}
+    found = request.app[STORE].children(f"{id_}/versions")
+    archived = bool(container["properties"].get("isArchived"))
+    return web.json_response({"value": versions.select(found, request.query, archived=archived)})
 
 
 async def get_container(request: web.Request) -> web.Response:
     """Answer a name with its latest and its next version."""
-    container = request.app[STORE].get(request.path)
+    await _adopt(request)
+    container = request.app[STORE].get(_id(request.match_info))
     if container is None:
         raise _missing(request)
     return web.json_response(_summarized(request, container))
@@ -78,80 +86,63 @@ async def get_container(request: web.Request) -> web.Response:
 
 async def update_container(request: web.Request) -> web.Response:
     """Change the description, tags or archival of a name."""
-    given = await _given(request)
-    container = request.app[STORE].get(request.path)
+    info, given = request.match_info, _given(request)
+    container = request.app[STORE].get(_id(info))
     properties = _DEFAULTS | (container["properties"] if container else {}) | given
-    document = _document(request, f"workspaces/{request.match_info['kind']}", properties, container)
-    request.app[STORE].put(request.path, document)
+    document = arm.resource(_id(info), type=_type(info), properties=properties, previous=container)
+    request.app[STORE].put(document["id"], document)
     return web.json_response(_summarized(request, document))
 
 
 async def list_containers(request: web.Request) -> web.Response:
     """Answer every name of one kind of asset, but for the anonymous ones."""
-    containers = request.app[STORE].children(request.path)
+    await _adopt(request)
+    info = request.match_info
+    containers = request.app[STORE].children(f"{id_of(info)}/{info['kind']}")
     named = [_summarized(request, each) for each in containers if not each["properties"]["isAnonymous"]]
     return web.json_response({"value": versions.select(named, request.query)})
 
 
-async def start_pending_upload(request: web.Request) -> web.Response:
-    """Answer a new container into which the SDK uploads the files of a version."""
-    container = f"upload-{uuid4()}"
-    (request.app[HOME].blobs / container).mkdir()
-    uri = f"{request.app[HOME].url}/{HOST}/{container}"
-    reference = {
-        "blobUri": uri,
-        "storageAccountArmId": None,
-        "credential": {"credentialType": "SAS", "sasUri": f"{uri}?{SAS}"},
-    }
-    answer = {"pendingUploadId": container, "pendingUploadType": "TemporaryBlobReference"}
-    return web.json_response({"blobReferenceForConsumption": reference, **answer})
+async def _adopt(request: web.Request) -> None:
+    """Take in the models that were registered through MLflow meanwhile."""
+    if request.match_info["kind"] == "models":
+        await registration.adopt_mlflow_models(request.app)
 
 
-async def _given(request: web.Request) -> dict[str, Any]:
-    info = request.match_info
-    for text in (info["name"], info.get("version", "1")):
-        if not versions.is_name(text):
-            raise bad_request(f"The name or version {text} is invalid: 1 to 255 letters, digits, '-', '_' and '.'.")
-    given = {key: value for key, value in (await request.json())["properties"].items() if value is not None}
-    if info["kind"] == "models":
-        given |= model_files.settle(request.app, given, workspace=WORKSPACE.format(**info))
-    return given
-
-
-def _refuse_change(kind: str, old: dict[str, Any], new: dict[str, Any]) -> None:
-    changed = {key for key, value in new.items() if key not in _MUTABLE and old.get(key) != value}
-    if kind == "components" and not old["isAnonymous"]:
-        changed |= _changes_of_component(old["componentSpec"], new.get("componentSpec", {}))
-    changed.discard("componentSpec")
-    changed.discard("isAnonymous")
-    if not changed:
-        return
-    if kind == "environments":
-        # The SDK takes this status as the sign to try the next version.
-        raise ArmError(409, "Conflict", "The environment version exists already with another definition.")
-    if kind == "components":
-        raise bad_request(f"The component version exists already; it cannot change in {', '.join(sorted(changed))}.")
-    raise bad_request("Asset paths cannot be updated.")
-
-
-def _changes_of_component(old: dict[str, Any], new: dict[str, Any]) -> set[str]:
-    return {
-        key for key in old.keys() | new.keys() if key not in _MUTABLE_OF_COMPONENTS and old.get(key) != new.get(key)
-    }
-
-
-def _document(request: web.Request, type_: str, properties: dict[str, Any], previous: Document | None) -> Document:
-    return arm.resource(request.path, type=type_, properties=properties, previous=previous)
-
-
-def _put_container(request: web.Request, properties: dict[str, Any]) -> None:
-    id_ = re.sub("/versions/[^/]+$", "", request.path)
-    if request.app[STORE].get(id_) is None:
+def store(app: web.Application, info: Mapping[str, str], document: Document) -> None:
+    """Keep a version, and with the first one its name."""
+    id_, properties = _container_id(document["id"]), document["properties"]
+    if app[STORE].get(id_) is None:
         own = _DEFAULTS | {"isAnonymous": properties["isAnonymous"]}
         if "dataType" in properties:
             own["dataType"] = properties["dataType"]
-        type_ = f"workspaces/{request.match_info['kind']}"
-        request.app[STORE].put(id_, arm.resource(id_, type=type_, properties=own))
+        app[STORE].put(id_, arm.resource(id_, type=_type(info), properties=own))
+    app[STORE].put(document["id"], document)
+
+
+def _given(request: web.Request) -> dict[str, Any]:
+    """Return what the body says; raise the error of a name that is none, or of a registry that is not one's own."""
+    info = request.match_info
+    if "registry" in info:
+        refuse_writes(info["registry"])
+    for text in (info["name"], info.get("version", "1")):
+        if not versions.is_name(text):
+            raise bad_request(f"The name or version {text} is invalid: 1 to 255 letters, digits, '-', '_' and '.'.")
+    properties = request[BODY].get("properties") or {}
+    return {key: value for key, value in properties.items() if value is not None}
+
+
+def _id(info: Mapping[str, str]) -> str:
+    version = f"/versions/{info['version']}" if "version" in info else ""
+    return f"{id_of(info)}/{info['kind']}/{info['name']}{version}"
+
+
+def _container_id(id_: str) -> str:
+    return id_.rpartition("/versions/")[0]
+
+
+def _type(info: Mapping[str, str]) -> str:
+    return f"{'registries' if 'registry' in info else 'workspaces'}/{info['kind']}"
 
 
 def _summarized(request: web.Request, container: Document) -> Document:
@@ -165,12 +156,15 @@ def _missing(request: web.Request) -> ArmError:
     return not_found(f"Asset {info['name']}{version} of {info['kind']}")
 
 
-routes: tuple[web.RouteDef, ...] = (
-    web.put(_VERSION, create_or_update),
-    web.get(_VERSION, get),
-    web.get(_VERSIONS, list_),
-    web.get(_CONTAINER, get_container),
-    web.put(_CONTAINER, update_container),
-    web.get(_KIND, list_containers),
-    web.post(_VERSION + "/startPendingUpload", start_pending_upload),
+routes: tuple[web.RouteDef, ...] = tuple(
+    route
+    for kind in (WORKSPACE + _KIND, REGISTRY + _KIND)
+    for route in (
+        web.put(kind + "/{name}/versions/{version}", create_or_update),
+        web.get(kind + "/{name}/versions/{version}", get),
+        web.get(kind + "/{name}/versions", list_),
+        web.get(kind + "/{name}", get_container),
+        web.put(kind + "/{name}", update_container),
+        web.get(kind, list_containers),
+    )
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from mlops.emulator.errors import bad_request
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -28,18 +30,27 @@ def summarize(versions: Sequence[Document]) -> dict[str, str | None]:
     return {"latestVersion": latest, "nextVersion": str(max(numbers, default=0) + 1)}
 
 
-def select(documents: Sequence[Document], query: Mapping[str, str]) -> list[Document]:
-    """Return the documents, given youngest first, that a list request asks for, in its order."""
-    shown = [document for document in documents if _is_shown(document["properties"], query)]
+def select(documents: Sequence[Document], query: Mapping[str, str], *, archived: bool = False) -> list[Document]:
+    """Return the documents, given youngest first, that a list request asks for, in its order.
+
+    `archived` says that the name of all of them is. Raise the 400 for a `$skip` or `$top` that is no number.
+    """
+    shown = [document for document in documents if _is_shown(document["properties"], query, archived=archived)]
     if query.get("$orderBy", "").lower() in {"createdtime", "createdtime asc"}:
         shown.reverse()
-    skip = int(query.get("$skip", "0"))
-    top = int(query.get("$top", len(shown)))
+    skip, top = _number(query, "$skip", 0), _number(query, "$top", len(shown))
     return shown[skip : skip + top]
 
 
-def _is_shown(properties: Mapping[str, Any], query: Mapping[str, str]) -> bool:
-    archived = bool(properties.get("isArchived"))
+def _number(query: Mapping[str, str], name: str, default: int) -> int:
+    text = query.get(name, str(default))
+    if not (text.isascii() and text.isdigit()):
+        raise bad_request(f"The parameter {name} must be a number, not {text!r}.")
+    return int(text)
+
+
+def _is_shown(properties: Mapping[str, Any], query: Mapping[str, str], *, archived: bool) -> bool:
+    archived = archived or bool(properties.get("isArchived"))
     view = query.get("listViewType", "All")
     hash_ = query.get("hash")
     return (

@@ -10,6 +10,7 @@ import yaml
 from aiohttp import web
 
 from mlops.emulator.context import SUBSCRIPTION
+from mlops.emulator.errors import bad_request
 from mlops.emulator.home import LOCATION
 
 _LOCATION = SUBSCRIPTION + "/providers/Microsoft.MachineLearningServices/locations/{location}"
@@ -20,9 +21,24 @@ def find(name: str) -> dict[str, Any] | None:
     return next((size for size in _data()["sizes"] if size["name"].lower() == name.lower()), None)
 
 
+def require(name: str | None) -> dict[str, Any]:
+    """Return the size of a name; raise the 400 for one that is unknown or can no longer be had."""
+    size = find(name or "")
+    if size is None:
+        raise bad_request(f"The specified vmSize {name} is not supported in region {LOCATION}.")
+    if "retired" in size:
+        raise bad_request(f"The specified vmSize {name} was retired on {size['retired']}; choose another size.")
+    return size
+
+
 def family_quota() -> int:
     """Return how many vCPUs of one family the region grants."""
     return int(_data()["quota"]["family"])
+
+
+def low_priority_quota() -> int:
+    """Return how many vCPUs of low priority, of whichever family, the region grants."""
+    return int(_data()["quota"]["low_priority"])
 
 
 async def vm_sizes(_: web.Request) -> web.Response:
@@ -30,16 +46,14 @@ async def vm_sizes(_: web.Request) -> web.Response:
     return web.json_response({"value": [_vm_size(size) for size in _data()["sizes"] if "retired" not in size]})
 
 
-async def usages(request: web.Request) -> web.Response:
-    """Answer the quota, none of it in use: no machine is ever bought here."""
-    quota = _data()["quota"]
-    families = sorted({size["family"] for size in _data()["sizes"]})
-    values = [
-        _usage(request, "TotalDedicatedCores", "Total Cluster Dedicated Regional vCPUs", quota["dedicated"]),
-        _usage(request, "TotalLowPriorityCores", "Total Cluster LowPriority Regional vCPUs", quota["low_priority"]),
-        *(_usage(request, family, f"{family} Cluster Dedicated vCPUs", quota["family"]) for family in families),
-    ]
-    return web.json_response({"value": values})
+def families() -> list[str]:
+    """Return the families of the sizes."""
+    return sorted({size["family"] for size in _data()["sizes"]})
+
+
+def dedicated_quota() -> int:
+    """Return how many vCPUs of all families together the region grants."""
+    return int(_data()["quota"]["dedicated"])
 
 
 @cache
@@ -68,19 +82,4 @@ def _vm_size(size: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _usage(request: web.Request, name: str, text: str, limit: int) -> dict[str, Any]:
-    return {
-        "id": f"{request.path}/{name}",
-        "type": "Microsoft.MachineLearningServices/locations/usages",
-        "amlWorkspaceLocation": LOCATION,
-        "unit": "Count",
-        "currentValue": 0,
-        "limit": limit,
-        "name": {"value": name, "localizedValue": text},
-    }
-
-
-routes: tuple[web.RouteDef, ...] = (
-    web.get(_LOCATION + "/vmSizes", vm_sizes),
-    web.get(_LOCATION + "/usages", usages),
-)
+routes: tuple[web.RouteDef, ...] = (web.get(_LOCATION + "/vmSizes", vm_sizes),)

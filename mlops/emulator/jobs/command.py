@@ -1,22 +1,29 @@
-"""What a command job runs: its text with inputs and outputs filled in, its environment, its wrapper."""
+"""What a command job is: its inputs, outputs and text, as the SDK writes them in jobs and in steps of pipelines."""
 
 from __future__ import annotations
 
-import os
 import re
-import sys
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_REFERENCE = re.compile(r"\$\{\{\s*(inputs|outputs)\.([\w.]+)\s*\}\}")
-_OPTIONAL = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)
+    from mlops.emulator.jobs.sweep import Sweep
 
-# The wrapper outlives a killed emulator and leaves the exit code for the next one to find.
-_WRAPPER = 'bash -c "$1"; code=$?; echo "$code" > "$2.part"; mv "$2.part" "$2"; exit "$code"'
+_REFERENCE = re.compile(r"\$\{\{\s*(inputs|outputs|search_space)\.([\w.]+)\s*\}\}")
+_OPTIONAL = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)
+_CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
+# Jobs write modes one way, components the other.
+_MODES = {
+    "ReadOnlyMount": "ro_mount",
+    "ReadWriteMount": "rw_mount",
+    "Download": "download",
+    "Direct": "direct",
+    "EvalMount": "eval_mount",
+    "EvalDownload": "eval_download",
+    "Upload": "upload",
+}
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,7 @@ class Input:
 
     type: str
     value: str | None
+    mode: str | None = None
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,7 @@ class Output:
 
     type: str
     uri: str
+    mode: str | None = None
     asset_name: str | None = None
     asset_version: str | None = None
 
@@ -41,7 +50,9 @@ class Output:
 class Step:
     """A command ready to run: `name` is the name of its run, `node` its place in a pipeline.
 
-    `spec` is a component's specification, or what a command job says in its place.
+    `spec` is a component's specification, or what a command job says in its place; `sweep` says how
+    the step is run many times over. The step waits for `waits_for`; each of its optional inputs
+    in `prefers` is left out when one of the steps named there fails.
     """
 
     node: str
@@ -52,12 +63,19 @@ class Step:
     environment_variables: dict[str, str]
     compute: str | None
     display_name: str
+    distribution: dict[str, Any]
+    num_nodes: int = 1
+    timeout: str | None = None
+    sweep: Sweep | None = None
+    services: tuple[str, ...] = ()
     waits_for: frozenset[str] = frozenset()
+    prefers: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
 def read_job(name: str, body: Mapping[str, Any], *, default_uri: Callable[[str, str], str]) -> Step:
     """Read a command job; an output that names no path goes to `default_uri(job, output)`."""
     outputs = (body.get("outputs") or {}).items()
+    more = {key: snake_case(body.get(key) or {}) for key in ("resources", "limits", "distribution")}
     return Step(
         node=name,
         name=name,
@@ -67,10 +85,14 @@ def read_job(name: str, body: Mapping[str, Any], *, default_uri: Callable[[str, 
             "environment": body.get("environmentId"),
         },
         inputs={key: read_input(value) for key, value in (body.get("inputs") or {}).items()},
-        outputs={key: read_output(value or {}, default_uri=default_uri(name, key)) for key, value in outputs},
+        outputs={key: read_output(value or {}, job=name, name=key, default_uri=default_uri) for key, value in outputs},
         environment_variables=body.get("environmentVariables") or {},
         compute=body.get("computeId"),
         display_name=body.get("displayName") or name,
+        distribution=more["distribution"],
+        num_nodes=int(more["resources"].get("instance_count") or 1),
+        timeout=more["limits"].get("timeout"),
+        services=tuple(body.get("services") or {}),
     )
 
 
@@ -78,21 +100,39 @@ def read_input(body: Mapping[str, Any]) -> Input:
     """Read an input as jobs (camel case) or the steps of pipelines (snake case) write it."""
     kind = body.get("jobInputType") or body.get("job_input_type") or body.get("type") or "literal"
     value = body.get("uri") if body.get("uri") is not None else body.get("value")
-    return Input(kind, None if value is None else str(value))
+    return Input(kind, None if value is None else str(value), read_mode(body))
 
 
-def read_output(body: Mapping[str, Any], *, default_uri: str) -> Output:
-    """Read an output as jobs or the steps of pipelines write it."""
+def read_output(body: Mapping[str, Any], *, job: str, name: str, default_uri: Callable[[str, str], str]) -> Output:
+    """Read an output of `job` as jobs or the steps of pipelines write it."""
     kind = body.get("jobOutputType") or body.get("job_output_type") or body.get("type") or "uri_folder"
-    name, version = body.get("assetName") or body.get("name"), body.get("assetVersion") or body.get("version")
-    return Output(kind, body.get("uri") or default_uri, name, version)
+    asset = body.get("assetName") or body.get("name"), body.get("assetVersion") or body.get("version")
+    uri = str(body.get("uri") or default_uri(job, name))
+    if kind == "uri_file":
+        uri = uri.rstrip("/")
+    for key, value in (("name", job), ("output_name", name), ("default_datastore", "workspaceblobstore")):
+        uri = uri.replace("${{" + key + "}}", value)
+    return Output(kind, uri, read_mode(body), *asset)
+
+
+def read_mode(body: Mapping[str, Any]) -> str | None:
+    """Return how data comes and goes, in the words of components."""
+    mode = body.get("mode")
+    return _MODES.get(mode, mode) if mode else None
+
+
+def snake_case(value: Any) -> Any:
+    """Return a document as the steps of pipelines write it, from one as jobs do."""
+    if not isinstance(value, dict):
+        return value
+    return {_CAPITAL.sub("_", key).lower(): snake_case(item) for key, item in value.items()}
 
 
 def resolve(text: str, *, inputs: Mapping[str, str | None], outputs: Mapping[str, str]) -> str:
     """Fill in `${{inputs.x}}` and `${{outputs.y}}`; an optional `$[[…]]` part stays if its inputs were given."""
 
     def fill(match: re.Match[str]) -> str:
-        values: Mapping[str, str | None] = inputs if match[1] == "inputs" else outputs
+        values: Mapping[str, str | None] = outputs if match[1] == "outputs" else inputs
         return values.get(match[2]) or ""
 
     def keep(match: re.Match[str]) -> str:
@@ -103,26 +143,7 @@ def resolve(text: str, *, inputs: Mapping[str, str | None], outputs: Mapping[str
 
 
 def undefined(text: str, *, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> list[str]:
-    """Return the references of a command that name no input or output."""
-    known = {"inputs": inputs, "outputs": outputs}
-    return [f"{kind}.{name}" for kind, name in _REFERENCE.findall(text) if name not in known[kind]]
-
-
-def wrap(command: str, *, exit_file: Path) -> list[str]:
-    """Return the arguments of a process that runs the command and then writes its exit code."""
-    return ["bash", "-c", _WRAPPER, "step", command, str(exit_file)]
-
-
-def environment(inputs: Mapping[str, str | None], outputs: Mapping[str, str], *, stands_in: bool) -> dict[str, str]:
-    """Return the variables a step starts with: the emulator's own, and Azure ML's names for data paths.
-
-    A step of the user's sees only its own snapshot; a command that stands in for a component of the
-    registry comes from where the emulator itself was imported.
-    """
-    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    if stands_in:
-        variables["PYTHONPATH"] = str(Path(__file__).parents[3])
-    variables["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{variables['PATH']}"
-    variables["PYTHONUNBUFFERED"] = "1"  # the log is followed while the step runs
-    variables |= {f"AZURE_ML_INPUT_{name}": path for name, path in inputs.items() if path is not None}
-    return variables | {f"AZURE_ML_OUTPUT_{name}": path for name, path in outputs.items()}
+    """Return the references of a command that name no input or output; optional parts may name inputs not given."""
+    known = {"inputs": inputs, "search_space": inputs, "outputs": outputs}
+    required = _OPTIONAL.sub("", text)
+    return [f"{kind}.{name}" for kind, name in _REFERENCE.findall(required) if name not in known[kind]]

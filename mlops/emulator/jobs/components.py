@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mlops.emulator.errors import bad_request, not_found
-from mlops.emulator.jobs.command import Input
+from mlops.emulator.jobs.command import Input, read_mode
 from mlops.emulator.registry import catalog
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from mlops.emulator.store import Store
 
@@ -19,17 +19,15 @@ Spec = dict[str, Any]
 
 STAND_IN = "x-emulator"
 
-_REGISTRY = re.compile(
-    r"azureml://registries/[^/]+/components/(?P<name>[^/]+)/versions/(?P<version>[^/]+)", re.IGNORECASE
-)
+_REGISTRY = re.compile(r"azureml://registries/[^/]+/components/[^/]+/versions/[^/]+", re.IGNORECASE)
 _NUMBERS = {"integer": int, "number": float}
 _LITERALS = frozenset({"string", "boolean", *_NUMBERS})
 
 
 def find(store: Store, component_id: str) -> Spec:
-    """Return the specification of a component in the workspace or the registry."""
-    if match := _REGISTRY.fullmatch(component_id):
-        document = catalog.component(match["name"], match["version"])
+    """Return the specification of a component in the workspace or a registry."""
+    if _REGISTRY.fullmatch(component_id):
+        document = catalog.component(store, component_id)
     else:
         document = store.get(component_id.removeprefix("azureml:"))
     if document is None:
@@ -43,27 +41,36 @@ def is_pipeline(spec: Spec) -> bool:
     return bool(spec.get("jobs")) and STAND_IN not in spec
 
 
-def complete(spec: Spec, given: Mapping[str, Input], *, step: str) -> dict[str, Input]:
-    """Return the inputs of a step with the component's defaults filled in.
+def is_optional(spec: Spec, name: str) -> bool:
+    """Return whether a step of the component may go without the input."""
+    return _is_true(((spec.get("inputs") or {}).get(name) or {}).get("optional", False))
+
+
+def complete(
+    spec: Spec, given: Mapping[str, Input], *, step: str, tried: Collection[str] = frozenset()
+) -> dict[str, Input]:
+    """Return the inputs of a step with the component's defaults filled in; those that a sweep tries come later.
 
     Raise ArmError (400) for an input the component does not have, a required one that is missing, and
     a literal that is not one of the allowed values, no number, or out of range.
     """
     declared: dict[str, Any] = spec.get("inputs") or {}
-    if unknown := sorted(set(given) - set(declared)):
+    if unknown := sorted({*given, *tried} - set(declared)):
         raise bad_request(f"Step {step}: component {spec['name']} has no input {', '.join(map(repr, unknown))}.")
-    complete = {name: _or_default(given.get(name), rule) for name, rule in declared.items()}
+    complete = {name: _or_default(given.get(name), rule) for name, rule in declared.items() if name not in tried}
     for name, rule in declared.items():
+        if name in tried:
+            continue
         _check(complete[name], rule, where=f"Step {step}: input {name!r} of component {spec['name']}")
     return complete
 
 
 def _or_default(given: Input | None, rule: Mapping[str, Any]) -> Input:
-    kind = "literal" if rule["type"] in _LITERALS else rule["type"]
+    kind = "literal" if str(rule["type"]).lower() in _LITERALS else rule["type"]
     if given is not None and given.value is not None:
-        return replace(given, type=kind if given.type == "literal" else given.type)
+        return replace(given, type=kind if given.type == "literal" else given.type, mode=given.mode or read_mode(rule))
     default = rule.get("default")
-    return Input(kind, None if default is None else str(default))
+    return Input(kind, None if default is None else str(default), read_mode(rule))
 
 
 def _check(given: Input, rule: Mapping[str, Any], *, where: str) -> None:

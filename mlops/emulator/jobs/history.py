@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mlops.emulator.store import Document, Store
 
 TERMINAL = frozenset({"Completed", "Failed", "Canceled"})
-DATASTORE = "azureml://datastores/workspaceblobstore/paths"
+DATASTORE = "workspaceblobstore"
 ARTIFACTS = "azureml://datastores/workspaceartifactstore"
 
 _ACTIVE = "/_emulator/active"
@@ -47,6 +47,8 @@ def create(store: Store, *, workspace: str, name: str, parent: Document | None, 
     }
     if parent is None:
         store.put(f"{_ACTIVE}/{name}", {"workspace": workspace, "runId": name})
+    else:
+        store.put(f"{_children_id(parent)}/{name}", {"runId": name})
     return store.put(record_id(workspace, name), run)
 
 
@@ -56,15 +58,19 @@ def find(store: Store, *, workspace: str, name: str) -> Document | None:
 
 
 def children(store: Store, run: Document) -> list[Document]:
-    """Return the steps of a pipeline, in the order they started."""
-    runs = store.children(record_id(run["workspace"], "x").rpartition("/")[0])
-    return [child for child in reversed(runs) if child["parentRunId"] == run["runId"]]
+    """Return the steps of a pipeline or the trials of a sweep, in the order they started."""
+    names = [key["runId"] for key in reversed(store.children(_children_id(run)))]
+    return [child for name in names if (child := find(store, workspace=run["workspace"], name=name))]
 
 
 def active(store: Store) -> list[Document]:
     """Return the jobs that had not ended when the store was last written, oldest first."""
     found = (find(store, workspace=key["workspace"], name=key["runId"]) for key in store.children(_ACTIVE))
     return [run for run in reversed(list(found)) if run]
+
+
+def _children_id(run: Document) -> str:
+    return f"{record_id(run['workspace'], run['runId'])}/children"
 
 
 def update(store: Store, run: Document, **fields: Any) -> Document:
@@ -105,11 +111,16 @@ def kept_output(store: Store, job: str, output: str) -> str | None:
     return found["uri"] if found else None
 
 
-def output_uri(job: str, output: str) -> str:
+def output_uri(job: str, output: str, *, datastore: str = DATASTORE) -> str:
     """Return where Azure ML puts an output that names no path of its own."""
-    return f"{DATASTORE}/azureml/{job}/{output}/"
+    return f"azureml://datastores/{datastore}/paths/azureml/{job}/{output}/"
 
 
 def artifacts_uri(job: str) -> str:
     """Return where a job's logs and MLflow artifacts are; this URI has no `/paths`, as the service's has none."""
     return f"{ARTIFACTS}/ExperimentRun/dcid.{job}"
+
+
+def artifact_uri(path: str) -> str:
+    """Return the URI of a file or folder in the artifact store."""
+    return f"{ARTIFACTS}/paths/{path}"

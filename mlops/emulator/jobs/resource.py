@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-import re
+import itertools
+from hashlib import sha256
+from hmac import compare_digest, new
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from mlops.emulator import arm, operations
+from mlops.emulator.bodies import BODY
 from mlops.emulator.context import HOME, STORE, WORKSPACE
-from mlops.emulator.errors import bad_request, conflict, not_found
-from mlops.emulator.jobs import command, history, pipeline, runner, tracking
+from mlops.emulator.errors import bad_request, conflict, not_found, unauthorized
+from mlops.emulator.jobs import history, runner, submission, tracking
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from mlops.emulator.jobs.command import Step
     from mlops.emulator.store import Document, Store
 
 _JOBS = WORKSPACE + "/jobs"
-_NAME = re.compile(r"[a-zA-Z0-9][\w-]{0,254}")
 _LABELS = ("displayName", "description", "tags", "properties")
 _FIXED = ("jobType", "command", "inputs", "jobs", "codeId", "computeId", "environmentId")
-# Azure ML provides the machines of this name itself.
-_SERVERLESS = "serverless"
+# How many jobs are looked at for one page.
+_PAGE = 25
 _VIEWS = {"ActiveOnly": (False,), "ArchivedOnly": (True,), "All": (False, True)}
 
 
 async def create_or_update(request: web.Request) -> web.Response:
     """Submit a job; for one that exists already, change its labels and nothing else."""
-    body: Document = (await request.json())["properties"]
+    body: Document = request[BODY]["properties"]
     document = request.app[STORE].get(_id(request))
     if document is not None:
         run = _relabel(request.app[STORE], document, _run(request), body)
@@ -50,10 +51,21 @@ async def get(request: web.Request) -> web.Response:
 
 
 async def list_(request: web.Request) -> web.Response:
-    """Answer the jobs, youngest first."""
-    documents = request.app[STORE].children(_JOBS.format(**request.match_info))
-    replies = [_reply(request.app, document, _run(request, document["name"])) for document in documents]
-    return web.json_response({"value": [reply for reply in replies if _is_listed(reply, request.query)]})
+    """Answer a page of the jobs, youngest first, with the address of the next one.
+
+    A page with few jobs, or none, only means that the filter left out most of those that were looked at.
+    """
+    before = request.query.get("$skiptoken", "")
+    if before and not before.isdecimal():
+        raise bad_request(f"The $skiptoken {before!r} is invalid.")
+    jobs = request.app[STORE].walk(_JOBS.format(**request.match_info), before=int(before) if before else None)
+    page = list(itertools.islice(jobs, _PAGE))
+    replies = [_reply(request.app, document, _run(request, document["name"])) for _, document in page]
+    answer: Document = {"value": [reply for reply in replies if _is_listed(reply, request.query)]}
+    if len(page) == _PAGE:
+        query = {**request.query, "$skiptoken": str(page[-1][0])}
+        answer["nextLink"] = f"{request.app[HOME].url}{request.rel_url.with_query(query)}"
+    return web.json_response(answer)
 
 
 async def cancel(request: web.Request) -> web.Response:
@@ -73,10 +85,13 @@ async def delete(request: web.Request) -> web.Response:
 async def show(request: web.Request) -> web.Response:
     """Answer what is known of a job, in the place of the studio's page."""
     # Fake: the studio is a web application; this is its data.
-    found = request.app[STORE].get(f"{request.query['wsid']}/jobs/{request.match_info['name']}")
+    name, workspace = request.match_info["name"], request.query.get("wsid", "")
+    if not compare_digest(request.query.get("sig", "").encode(), _signature(request.app, name).encode()):
+        raise unauthorized("The link to a job must be followed as it was printed.")
+    found = request.app[STORE].get(f"{workspace}/jobs/{name}")
     if found is None:
-        raise not_found(f"Job {request.match_info['name']}")
-    run = history.find(request.app[STORE], workspace=request.query["wsid"], name=found["name"])
+        raise not_found(f"Job {name}")
+    run = history.find(request.app[STORE], workspace=workspace, name=found["name"])
     return web.json_response(_reply(request.app, found, run or {}))
 
 
@@ -101,10 +116,7 @@ def _run(request: web.Request, name: str | None = None) -> Document:
 
 def _submit(request: web.Request, body: Document) -> Document:
     name, workspace = request.match_info["name"], WORKSPACE.format(**request.match_info)
-    if not _NAME.fullmatch(name):
-        raise bad_request(f"The job name {name!r} is invalid: use letters, digits, '-' and '_', at most 255.")
-    for step in _steps(request.app[STORE], name, body):
-        _check(request.app[STORE], step, workspace=workspace)
+    submission.check(request.app[STORE], name, body, workspace=workspace)
     return history.create(
         request.app[STORE],
         workspace=workspace,
@@ -118,28 +130,6 @@ def _submit(request: web.Request, body: Document) -> Document:
         properties=body.get("properties") or {},
         body=body,
     )
-
-
-def _steps(store: Store, name: str, body: Document) -> list[Step]:
-    if body["jobType"] == "Pipeline":
-        return pipeline.read(store, name, body)
-    if body["jobType"] == "Command":
-        return [command.read_job(name, body, default_uri=history.output_uri)]
-    raise bad_request(f"Jobs of type {body['jobType']} are not supported by this emulator.")
-
-
-def _check(store: Store, step: Step, *, workspace: str) -> None:
-    """Refuse what the service refuses at submission: unknown computes, environments, code and references."""
-    compute = (step.compute or _SERVERLESS).rpartition("/")[2]
-    if compute != _SERVERLESS and store.get(f"{workspace}/computes/{compute}") is None:
-        raise bad_request(f"Step {step.node}: unknown compute target {compute!r}.")
-    for kind in ("environment", "code"):
-        asset = str(step.spec.get(kind) or "").removeprefix("azureml:")
-        if asset.startswith("/subscriptions/") and store.get(asset) is None:
-            raise bad_request(f"Step {step.node}: {kind} {asset} was not found.")
-    text = step.spec.get("command") or ""
-    if missing := command.undefined(text, inputs=step.inputs, outputs=step.outputs):
-        raise bad_request(f"Step {step.node}: the command refers to undefined {', '.join(missing)}.")
 
 
 def _relabel(store: Store, document: Document, run: Document, body: Document) -> Document:
@@ -200,12 +190,17 @@ def _outputs(body: Document, run: Document) -> dict[str, Any]:
 def _services(app: web.Application, run: Document) -> dict[str, Any]:
     endpoints = {
         "Tracking": tracking.uri(app),
-        "Studio": f"{app[HOME].url}/jobs/{run['runId']}?wsid={run['workspace']}",
+        "Studio": f"{app[HOME].url}/jobs/{run['runId']}?wsid={run['workspace']}&sig={_signature(app, run['runId'])}",
     }
     return {
         name: {"jobServiceType": name, "endpoint": endpoint, "port": None, "status": None, "properties": None}
         for name, endpoint in endpoints.items()
     }
+
+
+def _signature(app: web.Application, job: str) -> str:
+    # Who follows the link has no token: browsers sign in to the studio, of which there is none here.
+    return new(app[HOME].secret("links").encode(), job.encode(), sha256).hexdigest()
 
 
 routes: tuple[web.RouteDef, ...] = (

@@ -1,8 +1,9 @@
-"""MLflow, as Azure ML has it: one tracking server, started at the first job, where each job is a run of its name."""
+"""MLflow, as Azure ML has it: one tracking server, started by whoever asks it first, where each job is a run."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import sqlite3
@@ -16,7 +17,7 @@ from aiohttp import web
 
 from mlops.emulator.context import HOME, STORE
 from mlops.emulator.errors import ArmError
-from mlops.emulator.jobs import logs
+from mlops.emulator.jobs import logs, tracking_server
 from mlops.emulator.supervisor import SUPERVISOR
 
 if TYPE_CHECKING:
@@ -26,35 +27,21 @@ if TYPE_CHECKING:
     from mlops.emulator.home import Home
     from mlops.emulator.store import Document
 
-STARTED = web.AppKey("tracking", dict[str, asyncio.Task[None]])
-
 _SERVER = "/_emulator/tracking"
 _START_S = 120.0
-_POLL_S = 0.1
+_POLL_S = 0.2
+_BACKLOG = 128
 _STATUS = {"Completed": "FINISHED", "Failed": "FAILED", "Canceled": "KILLED"}
 
 
 def uri(app: web.Application) -> str:
-    """Return the address of the tracking server, which need not run yet; its port is chosen once per home."""
-    document = app[STORE].get(_SERVER)
-    if document is None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            document = app[STORE].put(_SERVER, {"port": probe.getsockname()[1]})
-    return f"http://127.0.0.1:{document['port']}"
-
-
-async def ensure(app: web.Application) -> str:
-    """Start the server unless it runs, wait until it answers, and return its address."""
-    task = app[STARTED].get("server")
-    if task is None or (task.done() and not _is_alive(app)):
-        task = app[STARTED]["server"] = asyncio.create_task(_start(app))
-    await asyncio.shield(task)
-    return uri(app)
+    """Return the address of the tracking server, which starts with the first request to it."""
+    return f"http://127.0.0.1:{_port(app)}"
 
 
 async def start_run(app: web.Application, run: Document) -> dict[str, str]:
     """Open the MLflow run of a job, and return the variables that make the job's MLflow calls land there."""
-    server = await ensure(app)
+    server = await _ready(app)
     experiment = await _experiment(server, run["experimentName"])
     known = await _get(server, "runs/get", {"run_id": run["runId"]}, allow="RESOURCE_DOES_NOT_EXIST")
     if "run" not in known:  # else the emulator was killed before it could start the job
@@ -65,26 +52,97 @@ async def start_run(app: web.Application, run: Document) -> dict[str, str]:
         "MLFLOW_EXPERIMENT_ID": experiment,
         "MLFLOW_EXPERIMENT_NAME": run["experimentName"],
         "MLFLOW_RUN_ID": run["runId"],
+        "AZUREML_EXPERIMENT_ID": experiment,
     }
 
 
 async def end_run(app: web.Application, run: Document, status: str) -> None:
     """Close the MLflow run of a job that has ended."""
     body = {"run_id": run["runId"], "status": _STATUS[status], "end_time": _milliseconds()}
-    await _post(await ensure(app), "runs/update", body)
+    await _post(await _ready(app), "runs/update", body)
+
+
+async def metric_history(app: web.Application, run: str, metric: str) -> list[float]:
+    """Return every value of a metric that a run has logged."""
+    query = {"run_id": run, "metric_key": metric}
+    found = await _get(await _ready(app), "metrics/get-history", query)
+    return [float(entry["value"]) for entry in found.get("metrics", [])]
 
 
 async def lifecycle(app: web.Application) -> AsyncIterator[None]:
-    """Hold the task that starts the server; the supervisor ends the server itself."""
-    app[STARTED] = {}
+    """Listen for the first request to the server, unless one that survived serves already; see `_keep_serving`."""
+    listener = None if _is_alive(app) else _listen(app)
+    task = asyncio.create_task(_keep_serving(app, listener))
     yield
-    for task in app[STARTED].values():
-        task.cancel()
-    await asyncio.gather(*app[STARTED].values(), return_exceptions=True)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _keep_serving(app: web.Application, listener: socket.socket | None) -> None:
+    """Start the server at the first connection, which waits for it; when it ends, listen again.
+
+    The server survives a killed emulator, as the jobs do that log to it.
+    """
+    while True:
+        if listener:
+            with listener:
+                await _first_connection(listener)
+                await _spawn(app, listener)
+        while _is_alive(app):  # noqa: ASYNC110 - a server of an earlier emulator gives no event
+            await asyncio.sleep(_POLL_S)
+        listener = _listen(app)
+
+
+def _listen(app: web.Application) -> socket.socket:
+    """Return a socket on the server's port, which is chosen once per home and again if another program has it."""
+    try:
+        listener = socket.create_server(("127.0.0.1", _port(app)), backlog=_BACKLOG)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
+    listener.setblocking(False)
+    app[STORE].put(_SERVER, {"port": listener.getsockname()[1]})
+    return listener
+
+
+def _port(app: web.Application) -> int:
+    document = app[STORE].get(_SERVER)
+    if document is None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            document = app[STORE].put(_SERVER, {"port": probe.getsockname()[1]})
+    return int(document["port"])
+
+
+async def _first_connection(listener: socket.socket) -> None:
+    loop, connected = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(listener, connected.set)
+    try:
+        await connected.wait()
+    finally:
+        loop.remove_reader(listener)
+
+
+async def _spawn(app: web.Application, listener: socket.socket) -> None:
+    home = app[HOME]
+    # `mlflow server` imports all of MLflow only to start uvicorn, which imports it again; this does so once.
+    args = [sys.executable, "-P", tracking_server.__file__, str(listener.fileno()), str(_database(home))]
+    env = {
+        "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": str(logs.root(home)),
+        "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+        "_MLFLOW_SGI_NAME": "uvicorn",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    start, inherited = app[SUPERVISOR].start_process, (listener.fileno(),)
+    server = await start(
+        args, cwd=home.root, env={**os.environ, **env}, log=_log(home), survives=True, pass_fds=inherited
+    )
+    app[STORE].put(_SERVER, {**(app[STORE].get(_SERVER) or {}), "pid": server.pid})
 
 
 def _is_alive(app: web.Application) -> bool:
-    # The server survives a killed emulator, as the jobs do that log to it.
     pid = (app[STORE].get(_SERVER) or {}).get("pid")
     return pid is not None and app[SUPERVISOR].is_alive(pid)
 
@@ -93,41 +151,20 @@ def _log(home: Home) -> Path:
     return home.jobs / "mlflow.log"
 
 
-def _database(home: Home) -> str:
-    return str(home.jobs / "mlflow.db")
+def _database(home: Home) -> Path:
+    return home.jobs / "mlflow.db"
 
 
-async def _start(app: web.Application) -> None:
-    address = uri(app)
-    if not _is_alive(app):
-        await _spawn(app, port=address.rpartition(":")[2])
+async def _ready(app: web.Application) -> str:
+    """Return the server's address when it answers; asking it is what starts it."""
     try:
         async with asyncio.timeout(_START_S):
-            while not await _is_healthy(address):
-                if not _is_alive(app):
-                    raise ArmError(500, "SystemError", f"The MLflow server ended: see {_log(app[HOME])}.")
+            while not await _is_healthy(uri(app)):  # noqa: ASYNC110 - another process gives no event
                 await asyncio.sleep(_POLL_S)
     except TimeoutError:
-        raise ArmError(500, "SystemError", f"The MLflow server does not answer at {address}.") from None
-
-
-async def _spawn(app: web.Application, *, port: str) -> None:
-    home = app[HOME]
-    # `mlflow server` imports all of MLflow, sets these variables, then starts uvicorn, which imports it again:
-    # this skips the first half of some ten seconds.
-    args = [sys.executable, "-m", "uvicorn", "mlflow.server.fastapi_app:app", "--host", "127.0.0.1", "--port", port]
-    env = {
-        "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{_database(home)}",
-        "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
-        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": str(logs.root(home)),
-        "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
-        "_MLFLOW_SGI_NAME": "uvicorn",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-    }
-    start = app[SUPERVISOR].start_process
-    server = await start(args, cwd=home.root, env={**os.environ, **env}, log=_log(home), survives=True)
-    app[STORE].put(_SERVER, {**(app[STORE].get(_SERVER) or {}), "pid": server.pid})
+        text = f"The MLflow server does not answer at {uri(app)}: see {_log(app[HOME])}."
+        raise ArmError(500, "SystemError", text) from None
+    return uri(app)
 
 
 async def _is_healthy(address: str) -> bool:
@@ -168,7 +205,8 @@ async def _read(reply: aiohttp.ClientResponse, allow: str | None) -> Any:
 
 
 def _new_run(run: Document, experiment: str) -> dict[str, Any]:
-    tags = {"mlflow.user": "emulator", "mlflow.rootRunId": run["rootRunId"]}
+    own = {"mlflow.user": "emulator", "mlflow.rootRunId": run["rootRunId"], "azureml.workspaceScope": run["workspace"]}
+    tags = {**run["tags"], **own}
     if run["parentRunId"]:
         tags["mlflow.parentRunId"] = run["parentRunId"]
     return {

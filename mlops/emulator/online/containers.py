@@ -1,25 +1,24 @@
-"""The containers behind a deployment: started, probed, started again when they end, shared out by slots."""
+"""The containers behind a deployment: started, probed, started again when they end, taken in turns."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
-from contextlib import asynccontextmanager, suppress
+from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-import aiohttp
+from mlops.emulator.online.container import Container, Probe, free_port
+from mlops.emulator.online.upstream import Upstream
 
 if TYPE_CHECKING:
-    from asyncio.subprocess import Process
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from mlops.emulator.supervisor import Supervisor
 
 LOG = "inference-server.log"
 
-_POLL_S = 0.2
 # Kubernetes waits 10 s to 5 min before it starts a crashed container again; here nobody has that long.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
 
@@ -38,12 +37,11 @@ class Spec:
 
     command: tuple[str, ...]  # the port is added as its last argument
     environment: Mapping[str, str]
+    folder: Path  # where it runs
     instances: int
     concurrency: int  # requests at once in one container
-    startup_s: float  # how long a container may take until its first good probe
-    period_s: float  # how often a container is probed from then on
-    failures: int  # how many bad probes in a row end it
-    probe_timeout_s: float
+    liveness: Probe  # a container that fails it is ended
+    readiness: Probe  # a container that fails it gets no requests
     request_timeout_s: float
 
     @property
@@ -51,31 +49,23 @@ class Spec:
         """Return how many requests may be in flight; beyond, the service answers 429."""
         return 2 * self.concurrency * self.instances
 
-
-@dataclass(frozen=True, eq=False)
-class Container:
-    """One process that serves the model on a port of its own."""
-
-    process: Process
-    url: str
-
     @property
-    def is_alive(self) -> bool:
-        """Return whether the process has not ended yet, as far as is known."""
-        return self.process.returncode is None
+    def startup_s(self) -> float:
+        """Return how long a container may take until it is ready."""
+        return min(self.liveness.startup_s, self.readiness.startup_s)
 
 
 class Containers:
-    """All containers of one deployment; a request takes a slot, and waits while all are taken."""
+    """All containers of one deployment; a request takes one that has a slot free, or waits for its turn."""
 
-    def __init__(self, spec: Spec, *, folder: Path, supervisor: Supervisor, session: aiohttp.ClientSession) -> None:
+    def __init__(self, spec: Spec, *, folder: Path, supervisor: Supervisor) -> None:
         self.spec = spec
-        self._folder, self._supervisor, self._session = folder, supervisor, session
-        self._slots: asyncio.Queue[Container] = asyncio.Queue()
+        self._folder, self._supervisor = folder, supervisor
+        self._ready: list[Container] = []  # the one that was taken last is the last
+        self._turns: deque[asyncio.Future[Container]] = deque()
         self._pending = 0
         self._drained = asyncio.Event()
         self._drained.set()
-        self._ready: set[Container] = set()
         self._was_ready = False
         self._firsts: list[asyncio.Future[None]] = []
         self._keepers: list[asyncio.Task[None]] = []
@@ -107,15 +97,19 @@ class Containers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
 
+    def kill(self) -> None:
+        """Let every container crash; they are started again as after any crash."""
+        for container in self._ready:
+            container.process.kill()
+
     def cancel(self) -> None:
         """Let `provision`, if it still waits, stop them and raise NotReadyError."""
         for first in self._firsts:
             if not first.done():
                 first.set_exception(NotReadyError("The deployment was deleted."))
 
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[Container]:
-        """Yield a container that is free, in turn.
+    async def take(self) -> Container:
+        """Return the container with the fewest requests, once it has room for another; `give` it back.
 
         Raises TooManyPendingError where the service answers 429, NotReadyError while all have crashed.
         """
@@ -123,13 +117,15 @@ class Containers:
             raise TooManyPendingError
         self._count(1)
         try:
-            container = await self._take()
-            try:
-                yield container
-            finally:
-                self._slots.put_nowait(container)
-        finally:
+            return self._next() or await self._turn()
+        except BaseException:
             self._count(-1)
+            raise
+
+    def give(self, container: Container) -> None:
+        """Give a container back, to the request that has waited longest."""
+        self._count(-1)
+        self._release(container)
 
     def _count(self, change: int) -> None:
         self._pending += change
@@ -138,12 +134,47 @@ class Containers:
         else:
             self._drained.set()
 
-    async def _take(self) -> Container:
-        while not self._has_crashed():
-            container = await self._slots.get()
-            if container in self._ready and container.is_alive:
-                return container
-        raise NotReadyError("Its containers have crashed and are being started again.")
+    def _next(self) -> Container | None:
+        container, fewest = None, self.spec.concurrency
+        for each in self._ready:
+            if each.num_active < fewest and each.is_alive:
+                container, fewest = each, each.num_active
+        if container is not None:
+            container.num_active += 1
+            self._ready.remove(container)
+            self._ready.append(container)
+        return container
+
+    async def _turn(self) -> Container:
+        if self._has_crashed():
+            raise NotReadyError("Its containers have crashed or are not ready.")
+        turn: asyncio.Future[Container] = asyncio.get_running_loop().create_future()
+        self._turns.append(turn)
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and not turn.exception():
+                self._release(turn.result())
+            raise
+
+    def _release(self, container: Container) -> None:
+        container.num_active -= 1
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Give those who wait what is free; refuse them if nothing will be soon."""
+        while self._turns:
+            container = self._next()
+            if container is None and not self._has_crashed():
+                return
+            turn = self._turns.popleft()
+            if turn.done():  # who waited is gone
+                if container is not None:
+                    container.num_active -= 1
+            elif container is not None:
+                turn.set_result(container)
+            else:
+                turn.set_exception(NotReadyError("Its containers have crashed or are not ready."))
 
     def _has_crashed(self) -> bool:
         return self._was_ready and not any(container.is_alive for container in self._ready)
@@ -166,64 +197,63 @@ class Containers:
             return f"The container could not be started: {error}."
         try:
             async with asyncio.timeout(self.spec.startup_s):
-                if await self._becomes_ready(container):
-                    self._admit(container, first)
+                is_ready = await container.becomes_ready(self.spec.readiness)
+            if is_ready:
+                self._admit(container)
+            if is_ready and first and not first.done():
+                first.set_result(None)
         except TimeoutError:
             return f"The container was not ready after {self.spec.startup_s:g} s."
         else:
             return await self._ends(container)
         finally:
-            self._ready.discard(container)
+            self._dismiss(container)
+            container.upstream.close()
             await self._supervisor.stop(container.process.pid)
 
     async def _launch(self) -> Container:
-        port = _free_port()
+        port = free_port()
         command = (*self.spec.command, str(port))
         process = await self._supervisor.start_process(
-            command, cwd=self._folder, env=self.spec.environment, log=self._folder / LOG
+            command, cwd=self.spec.folder, env=self.spec.environment, log=self._folder / LOG
         )
-        return Container(process, f"http://127.0.0.1:{port}")
-
-    async def _becomes_ready(self, container: Container) -> bool:
-        while container.is_alive:
-            if await self._is_healthy(container):
-                return True
-            await asyncio.sleep(_POLL_S)
-        return False
+        return Container(process, Upstream(port))
 
     async def _ends(self, container: Container) -> str:
         """Return, when the container has ended or must, why."""
-        bad = 0
-        while bad < self.spec.failures:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self.spec.period_s):
-                    return f"The container exited with code {await container.process.wait()}."
-            bad = 0 if await self._is_healthy(container) else bad + 1
-        return f"The container's liveness probe failed {bad} times."
-
-    async def _is_healthy(self, container: Container) -> bool:
-        timeout = aiohttp.ClientTimeout(total=self.spec.probe_timeout_s)
+        watches = (container.exits(), self._fails_liveness(container), self._follow_readiness(container))
+        tasks = [asyncio.create_task(watch) for watch in watches]
         try:
-            async with self._session.get(f"{container.url}/health", timeout=timeout) as answer:
-                return answer.ok
-        except (aiohttp.ClientError, TimeoutError):
-            return False
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return done.pop().result()
+        finally:
+            for task in tasks:
+                task.cancel()
 
-    def _admit(self, container: Container, first: asyncio.Future[None] | None) -> None:
-        self._ready.add(container)
+    async def _fails_liveness(self, container: Container) -> str:
+        probe = self.spec.liveness
+        await container.until(probe, is_healthy=False, times=probe.failures)
+        return f"The container's liveness probe failed {probe.failures} times."
+
+    async def _follow_readiness(self, container: Container) -> NoReturn:
+        probe = self.spec.readiness
+        while True:
+            await container.until(probe, is_healthy=False, times=probe.failures)
+            self._note(f"The container's readiness probe failed {probe.failures} times: it gets no requests.")
+            self._dismiss(container)
+            await container.until(probe, is_healthy=True, times=probe.successes)
+            self._admit(container)
+
+    def _admit(self, container: Container) -> None:
+        self._ready.append(container)
         self._was_ready = True
-        for _ in range(self.spec.concurrency):
-            self._slots.put_nowait(container)
-        if first and not first.done():
-            first.set_result(None)
+        self._pass_on()
+
+    def _dismiss(self, container: Container) -> None:
+        if container in self._ready:
+            self._ready.remove(container)
+            self._pass_on()
 
     def _note(self, line: str) -> None:
         with (self._folder / LOG).open("a") as log:
             log.write(f"{line}\n")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from mlops.emulator import arm
-from mlops.emulator.assets import paths
-from mlops.emulator.context import HOME, STORE, WORKSPACE
-from mlops.emulator.errors import ArmError, inferencing_call_failed, not_found
-from mlops.emulator.online import provisioning, quota, specification, traffic
+from mlops.emulator.bodies import BODY
+from mlops.emulator.context import STORE, WORKSPACE
+from mlops.emulator.errors import inferencing_call_failed, not_found
+from mlops.emulator.online import provisioning, quota, specification, storage_initializer, traffic
 from mlops.emulator.online.containers import LOG
-from mlops.emulator.online.endpoints import check_idle, endpoint_id, find_endpoint
+from mlops.emulator.online.endpoints import check_idle, check_not_deleting, endpoint_id, find_endpoint
 from mlops.emulator.operations import accepted, accepted_delete
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ async def create_or_update(request: web.Request) -> web.Response:
     """Start the deployment's containers; one that exists goes on serving until the new ones are ready."""
     endpoint = find_endpoint(request)
     existing = request.app[STORE].get(_deployment_id(request))
-    document = _document(request, await request.json(), existing)
+    document = _document(request, request[BODY], existing)
     _check(request, endpoint, document, existing)
     request.app[STORE].put(document["id"], document)
     return await accepted(
@@ -62,6 +62,7 @@ async def delete(request: web.Request) -> web.Response:
             f"Deployment [{document['name']}] has {percent} percent of live or mirror traffic and cannot be"
             " deleted. Set its traffic to 0 first."
         )
+    check_not_deleting(document)
     check_idle(request.app[STORE], endpoint, but=document["name"])
     provisioning.set_state(request.app[STORE], document["id"], "Deleting")
     return await accepted_delete(request, provisioning.remove(request.app, document))
@@ -69,11 +70,9 @@ async def delete(request: web.Request) -> web.Response:
 
 async def get_logs(request: web.Request) -> web.Response:
     """Answer the last lines of one of the deployment's two containers."""
-    document, body = _find(request), await request.json()
-    if body.get("containerType") == "StorageInitializer":
-        # Faked: the model is read where it lies, nothing is downloaded.
-        return web.json_response({"content": f"Model {document['properties']['model']} is mounted.\n"})
-    log = provisioning.folder(request.app, document["id"]) / LOG
+    document, body = _find(request), request[BODY]
+    name = storage_initializer.LOG if body.get("containerType") == "StorageInitializer" else LOG
+    log = provisioning.folder(request.app, document["id"]) / name
     content = await asyncio.to_thread(_tail, log, body.get("tail") or 100)
     return web.json_response({"content": content})
 
@@ -98,8 +97,8 @@ def _check(request: web.Request, endpoint: Document, document: Document, existin
         _bad_place(request.app[STORE], endpoint, existing),
         specification.bad_name("Deployment", document["name"]),
         specification.refusal(document),
-        _bad_model(request.app, document),
-        quota.refusal(request.app[STORE], document),
+        provisioning.refusal(request.app, document),
+        quota.refusal(request.app, document),
     )
     for reason in filter(None, checks):
         raise inferencing_call_failed(reason)
@@ -122,14 +121,6 @@ def _bad_place(store: Store, endpoint: Document, existing: Document | None) -> s
         )
     if existing is None and len(store.children(f"{endpoint['id']}/deployments")) >= _MAX_DEPLOYMENTS:
         return f"An endpoint has at most {_MAX_DEPLOYMENTS} deployments."
-    return None
-
-
-def _bad_model(app: web.Application, document: Document) -> str | None:
-    try:
-        paths.local_path(app[STORE], app[HOME], document["properties"]["model"])
-    except ArmError as error:
-        return f"The deployment's model was not found: {error.message}"
     return None
 
 

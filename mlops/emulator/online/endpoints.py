@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from mlops.emulator import arm
-from mlops.emulator.context import HOME, STORE, WORKSPACE
+from mlops.emulator.bodies import BODY
+from mlops.emulator.context import STORE, WORKSPACE
 from mlops.emulator.errors import conflict, inferencing_call_failed, not_found
-from mlops.emulator.online import credentials, provisioning, traffic
+from mlops.emulator.faults.injection import FAULTS
+from mlops.emulator.faults.kinds import Propagation
+from mlops.emulator.online import credentials, provisioning, quota, traffic
 from mlops.emulator.online.fleet import FLEET
+from mlops.emulator.online.front_door import DOOR
 from mlops.emulator.online.specification import bad_name
 from mlops.emulator.operations import accepted, accepted_delete, spawn
 
 if TYPE_CHECKING:
     from mlops.emulator.store import Document, Store
 
+_KEYS = ("primaryKey", "secondaryKey")
 _BUSY = ("Creating", "Updating", "Deleting")
 # The service takes some ten seconds to write an endpoint; the state in between must be seen here too.
 _WRITE_S = 0.05
@@ -26,12 +31,13 @@ _WRITE_S = 0.05
 
 async def create_or_update(request: web.Request) -> web.Response:
     """Create the endpoint without traffic, or replace both of its maps with those of the request."""
-    store, id_, body = request.app[STORE], endpoint_id(request), await request.json()
+    store, id_, body = request.app[STORE], endpoint_id(request), request[BODY]
     existing = store.get(id_)
     document = _document(request, body, existing)
     _check(store, document, existing)
     if existing is None:
-        store.put(f"{provisioning.SECRETS}/{document['name']}", _secret(id_, document["name"]))
+        secret = store.put(f"{provisioning.SECRETS}/{document['name']}", _secret(id_, document["name"]))
+        request.app[FLEET].admit(document, secret)
     store.put(id_, document)
     return await accepted(request, document, _write(request.app, document), status=200 if existing else 201)
 
@@ -52,6 +58,7 @@ async def delete(request: web.Request) -> web.Response:
     document = request.app[STORE].get(endpoint_id(request))
     if document is None:
         return web.Response(status=204)
+    check_not_deleting(document)
     provisioning.set_state(request.app[STORE], document["id"], "Deleting")
     return await accepted_delete(request, provisioning.remove_endpoint(request.app, document))
 
@@ -59,16 +66,19 @@ async def delete(request: web.Request) -> web.Response:
 async def list_keys(request: web.Request) -> web.Response:
     """Answer both keys."""
     secret = _find_secret(request, auth_mode="Key")
-    return web.json_response({key: secret[key] for key in ("primaryKey", "secondaryKey")})
+    return web.json_response({key: secret[key] for key in _KEYS})
 
 
 async def regenerate_keys(request: web.Request) -> web.Response:
     """Replace one key by the one given, or by a new one if that is the current one, which the SDK sends."""
-    secret, body = _find_secret(request, auth_mode="Key"), await request.json()
+    secret, body = _find_secret(request, auth_mode="Key"), request[BODY]
     key = f"{body['keyType'].lower()}Key"
+    if key not in _KEYS:
+        raise inferencing_call_failed(f"Key type must be Primary or Secondary, not {body['keyType']}.")
     given = body.get("keyValue")
     secret[key] = given if given and given != secret[key] else credentials.mint_key()
-    request.app[STORE].put(f"{provisioning.SECRETS}/{request.match_info['endpoint'].lower()}", secret)
+    request.app[STORE].put(f"{provisioning.SECRETS}/{secret['name']}", secret)
+    request.app[FLEET].endpoints[secret["name"]].secret = secret
     return web.Response()
 
 
@@ -103,21 +113,29 @@ def check_idle(store: Store, endpoint: Document, *, but: str | None = None) -> N
             raise conflict(f"Another operation is in progress: [{document['name']}] is in state {state}.")
 
 
+def check_not_deleting(document: Document) -> None:
+    """Raise the 409 if the resource is being deleted already."""
+    if document["properties"]["provisioningState"] == "Deleting":
+        raise conflict(f"Another operation is in progress: [{document['name']}] is being deleted.")
+
+
 async def _write(app: web.Application, document: Document) -> None:
     await asyncio.sleep(_WRITE_S)
     provisioning.check_wanted(app[STORE], document["id"])
     provisioning.set_state(app[STORE], document["id"], "Succeeded")
-    spawn(app, app[FLEET].propagate(document))
+    fault = app[FAULTS].take(Propagation, endpoint=document["name"])
+    delay_s = fault.delay_s if fault else app[FLEET].propagation_delay_s
+    spawn(app, app[FLEET].propagate(document, delay_s=delay_s))
 
 
 def _document(request: web.Request, body: Document, existing: Document | None) -> Document:
     name, given = request.match_info["endpoint"].lower(), body["properties"]
-    address = f"{request.app[HOME].url}/endpoints/{name}"
+    address = f"{request.app[DOOR].url}/endpoints/{name}"
     properties = {
         "publicNetworkAccess": "Enabled",
         **given,
         "authMode": given.get("authMode") or "Key",
-        "properties": given.get("properties") or {},
+        "properties": {**(given.get("properties") or {}), "azureml.onlineendpointid": endpoint_id(request)},
         "traffic": given.get("traffic") or {},
         "mirrorTraffic": given.get("mirrorTraffic") or {},
         "scoringUri": f"{address}/score",
@@ -155,6 +173,8 @@ def _bad_creation(store: Store, document: Document) -> str | None:
             "There is already an endpoint with this name, Endpoint name needs to be unique within a region."
             " Try some other name."
         )
+    if reason := quota.endpoint_refusal(store):
+        return reason
     if document["properties"]["traffic"] or document["properties"]["mirrorTraffic"]:
         return "Traffic cannot be set when an endpoint is created; create its deployments first."
     return bad_name("Endpoint", document["name"])
@@ -168,7 +188,7 @@ def _bad_update(store: Store, document: Document) -> str | None:
 
 
 def _secret(id_: str, name: str) -> Document:
-    minted = {key: credentials.mint_key() for key in ("primaryKey", "secondaryKey", "tokenSecret")}
+    minted = {key: credentials.mint_key() for key in (*_KEYS, "tokenSecret")}
     return {"id": id_, "name": name, **minted}
 
 

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import shutil
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlops.emulator.assets import paths
 from mlops.emulator.context import HOME, STORE
 from mlops.emulator.errors import ArmError
-from mlops.emulator.online import specification
-from mlops.emulator.online.containers import NotReadyError
+from mlops.emulator.online import images, specification, storage_initializer
+from mlops.emulator.online.containers import LOG, NotReadyError
 from mlops.emulator.online.fleet import FLEET, Fleet, Route
+from mlops.emulator.online.images import Image
 from mlops.emulator.operations import spawn
-from mlops.emulator.registry import catalog
 from mlops.emulator.supervisor import SUPERVISOR
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from aiohttp import web
 
@@ -29,31 +27,56 @@ if TYPE_CHECKING:
 
 # The secrets of every endpoint of the region, by name.
 SECRETS = "/_emulator/endpoints"
-# The document and the model's folder with which a deployment last succeeded, by its ARM id.
+# The document and the image with which a deployment last succeeded, by its ARM id.
 SERVED = "/_emulator/served"
 
+# What the service says when nothing tells it which image to run; the field is its own.
+_NO_IMAGE = "InferenceContainerConfiguration.ServingContainer.Image: 'Image' must not be empty."
 _DELAY_VARIABLE = "AZUREML_EMULATOR_PROPAGATION_DELAY_S"
 _DEFAULT_DELAY_S = 0.2
-_REGISTRY_MODEL = re.compile(
-    r"azureml://registries/[^/]+/models/(?P<name>[^/]+)/versions/(?P<version>[^/]+)", re.IGNORECASE
-)
 
 
 async def provision(app: web.Application, document: Document) -> None:
     """Bring a deployment's containers up; an ArmError says why they are not, and leaves it Failed."""
     id_, home = document["id"], folder(app, document["id"])
+    home.mkdir(parents=True, exist_ok=True)
     try:
-        model = await _model_folder(app, document["properties"]["model"])
+        files = await storage_initializer.run(app, document, home)
+        image = await images.build(app, document, files, log=home / LOG)
         check_wanted(app[STORE], id_)
-        home.mkdir(parents=True, exist_ok=True)
-        await app[FLEET].roll(id_, specification.spec(document, model), folder=home)
+        await app[FLEET].roll(id_, specification.spec(document, image), folder=home)
         check_wanted(app[STORE], id_)
     except (NotReadyError, ArmError) as error:
         check_wanted(app[STORE], id_)
         set_state(app[STORE], id_, "Failed")
-        raise _not_ready(document["name"], str(error)) from error
-    app[STORE].put(SERVED + id_, {"document": document, "model": str(model)})
+        raise _explained(document["name"], error) from error
+    app[STORE].put(SERVED + id_, {"document": document, "image": image.as_json()})
     set_state(app[STORE], id_, "Succeeded")
+
+
+def refusal(app: web.Application, document: Document) -> str | None:
+    """Return why a deployment's model, code and environment are refused, or None."""
+    properties = document["properties"]
+    named = {
+        "model": properties.get("model"),
+        "code": (properties.get("codeConfiguration") or {}).get("codeId"),
+        "environment": properties.get("environmentId"),
+    }
+    for kind, id_ in named.items():
+        if id_ and app[STORE].get(id_) is None:
+            return f"The deployment's {kind} was not found: {id_}."
+    if named["code"]:
+        return None if named["environment"] else f"{_NO_IMAGE} Give an environment beside the code configuration."
+    if not named["model"]:
+        # Not emulated: on Azure the environment may be an image with a server of its own.
+        return f"{_NO_IMAGE} Give a model, or code and an environment; the emulator runs no images."
+    model = app[STORE].get(named["model"])
+    if model and model["properties"].get("modelType") != "mlflow_model":
+        return (
+            f"{_NO_IMAGE} Only models of type mlflow_model are served without code: give a code configuration and an"
+            " environment; the emulator runs no images."
+        )
+    return None
 
 
 async def remove(app: web.Application, document: Document) -> None:
@@ -68,7 +91,7 @@ async def remove(app: web.Application, document: Document) -> None:
 
 async def remove_endpoint(app: web.Application, endpoint: Document) -> None:
     """Take an endpoint away, its containers first."""
-    app[FLEET].routes.pop(endpoint["name"], None)
+    app[FLEET].endpoints.pop(endpoint["name"], None)
     deployments = app[STORE].children(f"{endpoint['id']}/deployments")
     await asyncio.gather(*(app[FLEET].remove(deployment["id"]) for deployment in deployments))
     await asyncio.to_thread(shutil.rmtree, app[HOME].deployments / endpoint["name"], ignore_errors=True)
@@ -83,7 +106,7 @@ async def lifecycle(app: web.Application) -> AsyncIterator[None]:
     for secret in app[STORE].children(SECRETS):
         endpoint = app[STORE].get(secret["id"])
         if endpoint is not None:
-            _recover_endpoint(app, endpoint)
+            _recover_endpoint(app, endpoint, secret)
     yield
     await app[FLEET].close()
 
@@ -109,27 +132,24 @@ def folder(app: web.Application, id_: str) -> Path:
     return app[HOME].deployments / endpoint / deployment
 
 
-async def _model_folder(app: web.Application, model: str) -> Path:
-    if match := _REGISTRY_MODEL.fullmatch(model):
-        return await catalog.model_folder(app, match["name"], match["version"])
-    return paths.local_path(app[STORE], app[HOME], model)
-
-
-def _not_ready(name: str, reason: str) -> ArmError:
+def _explained(name: str, error: NotReadyError | ArmError) -> ArmError:
+    if isinstance(error, ArmError):
+        return error
     return ArmError(
         400,
         "ResourceNotReady",
-        f"User container has crashed or terminated, or its probes failed: {reason}"
+        f"User container has crashed or terminated, or its probes failed: {error}"
         f" Please see the logs (get_logs) of deployment [{name}].",
     )
 
 
-def _recover_endpoint(app: web.Application, endpoint: Document) -> None:
+def _recover_endpoint(app: web.Application, endpoint: Document, secret: Document) -> None:
     if endpoint["properties"]["provisioningState"] == "Deleting":
         spawn(app, remove_endpoint(app, endpoint))
         return
-    set_state(app[STORE], endpoint["id"], "Succeeded")
-    app[FLEET].routes[endpoint["name"]] = Route.of(endpoint)
+    if endpoint["properties"]["provisioningState"] in ("Creating", "Updating"):
+        set_state(app[STORE], endpoint["id"], "Succeeded")
+    app[FLEET].admit(endpoint, secret, route=Route.of(endpoint))
     for document in app[STORE].children(f"{endpoint['id']}/deployments"):
         _recover(app, document)
 
@@ -138,7 +158,7 @@ def _recover(app: web.Application, document: Document) -> None:
     id_, state = document["id"], document["properties"]["provisioningState"]
     served = app[STORE].get(SERVED + id_)
     if served is not None:
-        spec = specification.spec(served["document"], Path(served["model"]))
+        spec = specification.spec(served["document"], Image.from_json(served["image"]))
         app[FLEET].resume(id_, spec, folder=folder(app, id_))
     if state == "Deleting":
         spawn(app, remove(app, document))

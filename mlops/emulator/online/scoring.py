@@ -1,4 +1,4 @@
-"""The data plane: requests to an endpoint's address, sent on to a container of one of its deployments."""
+"""The rules of the data plane: who may ask, which deployment answers, and what the client sees of its answer."""
 
 from __future__ import annotations
 
@@ -6,162 +6,204 @@ import asyncio
 import random
 import re
 import time
-import uuid
 from contextlib import suppress
-from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import aiohttp
-from aiohttp import web
-
-from mlops.emulator.context import STORE
-from mlops.emulator.online import credentials
+from mlops.emulator.context import HOME
+from mlops.emulator.faults.injection import FAULTS
+from mlops.emulator.online import credentials, interference, refusals
 from mlops.emulator.online.containers import NotReadyError, TooManyPendingError
-from mlops.emulator.online.fleet import FLEET, Route
-from mlops.emulator.online.provisioning import SECRETS
+from mlops.emulator.online.fleet import FLEET
+from mlops.emulator.online.refusals import Refusal
 from mlops.emulator.online.traffic import draw, draw_mirror
+from mlops.emulator.online.upstream import BrokenError, Unheard
 from mlops.emulator.operations import spawn
 
 if TYPE_CHECKING:
+    from asyncio import Transport
+
+    from aiohttp import web
+
+    from mlops.emulator.online.client import Call, Client
     from mlops.emulator.online.containers import Containers
-    from mlops.emulator.online.fleet import Fleet
-    from mlops.emulator.store import Document
+    from mlops.emulator.online.fleet import Endpoint
+    from mlops.emulator.online.limits import Usage
+    from mlops.emulator.online.upstream import Headers, Reply
 
-_PIN = "azureml-model-deployment"
-_CLIENT_ID_LENGTH = 40
-_HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade"}
-_NOT_FORWARDED = _HOP_BY_HOP | {"host", "authorization", "content-length"}
-_FAILURES = (TimeoutError, NotReadyError, TooManyPendingError, aiohttp.ClientError)
-
-
-@dataclass(frozen=True)
-class Call:
-    """A client's request as a container gets it."""
-
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: bytes
+_PIN, _SESSION = b"azureml-model-deployment", b"azureml-model-session"
+_DELAY = b"ms-azureml-bandwidth-request-delay-ms"
+_CLIENT_ID, _CLIENT_ID_LENGTH = b"x-ms-client-request-id", 40
+_SERVER = (b"server", b"azureml-frontdoor")
+_TRACE = {b"x-request-id", b"x-ms-request-id", _CLIENT_ID}
+_HOP_BY_HOP = {b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade", b"expect"}
+_NOT_FORWARDED = _HOP_BY_HOP | _TRACE | {b"authorization", b"content-length"}
+_NOT_RETURNED = _HOP_BY_HOP | _TRACE | {b"server", _PIN, _SESSION}
 
 
-async def score(request: web.Request) -> web.StreamResponse:
-    """Send the request to the pinned deployment, else to one drawn by the traffic map, and mirror it."""
-    trace = _trace(request)
-    name = request.match_info["endpoint"].lower()
-    secret = request.app[STORE].get(f"{SECRETS}/{name}")
-    if secret is None:
-        return _refuse(404, f"Endpoint {name} was not found.", trace)
-    endpoint = request.app[STORE].get(secret["id"])
-    mode = endpoint["properties"]["authMode"] if endpoint else "Key"
-    authorization = request.headers.get("Authorization", "")
-    if not credentials.is_accepted(authorization, auth_mode=mode, secret=secret, now=time.time()):
-        return _refuse(401, "The credential is missing, wrong or expired.", trace)
-    return await _route(request, secret, trace)
-
-
-async def _route(request: web.Request, secret: Document, trace: dict[str, str]) -> web.StreamResponse:
-    fleet, call = request.app[FLEET], await _call(request, trace)
-    # Read after the body: from here until a slot is taken nothing waits, so no deletion can come between.
-    route, pin = fleet.routes.get(secret["name"], Route()), request.headers.get(_PIN)
-    name = pin or draw(route.traffic, random.random())  # noqa: S311 - a share of traffic is no secret
-    if name is None:
-        return _refuse(404, "The endpoint doesn't have any valid deployment with positive weight.", trace)
-    containers = fleet.find(f"{secret['id']}/deployments/{name}")
-    if containers is None:
-        return _refuse(404, f"Deployment {name} was not found or does not serve.", trace)
-    shadow = draw_mirror(route.mirror, random.random())  # noqa: S311 - nor is one of copies
-    if shadow and not pin:
-        spawn(request.app, _copy(fleet, fleet.find(f"{secret['id']}/deployments/{shadow}"), call))
-    return await _relay(request, containers, call, {_PIN: name, "azureml-model-session": name, **trace})
-
-
-async def _relay(
-    request: web.Request, containers: Containers, call: Call, headers: dict[str, str]
-) -> web.StreamResponse:
-    response: web.StreamResponse | None = None
+async def answer(app: web.Application, call: Call, client: Client) -> None:
+    """Answer a client's request, whatever comes of it."""
+    own = _trace(call)
     try:
-        async with (
-            asyncio.timeout(containers.spec.request_timeout_s),
-            containers.slot() as container,
-            _send(request.app[FLEET], container.url, call) as upstream,
-        ):
-            response = _response(upstream, headers)
-            await response.prepare(request)
-            async for chunk in upstream.content.iter_any():
-                await response.write(chunk)
-            await response.write_eof()
-            return response
-    except _FAILURES as failure:
-        if response is None or not response.prepared:
-            return _failed(failure, headers)
-        if request.transport is not None:
-            request.transport.abort()  # half of it is sent: the client must not take that for the whole
-        return response
+        fault = await interference.delay(app, call) if app[FAULTS].list() else None
+        if fault is None or fault.after:
+            await _score(app, call, client, own, is_lost=fault is not None)
+        if fault is not None:
+            raise interference.answer(fault)
+    except Refusal as refusal:
+        if client.has_started:
+            client.abort()  # half of an answer is sent: it must not be taken for the whole
+        else:
+            _refuse(client, refusal, own)
+    except interference.BreakOff:
+        client.abort()
 
 
-async def _copy(fleet: Fleet, containers: Containers | None, call: Call) -> None:
-    """Send a mirrored request; nobody waits for its answer, and what fails is lost."""
+async def _score(app: web.Application, call: Call, client: Client, own: Headers, *, is_lost: bool) -> None:
+    """Send the request to the pinned deployment, else to one drawn by the traffic map, and mirror it."""
+    fleet = app[FLEET]
+    name, path = _address(call)
+    endpoint = fleet.endpoints.get(name)
+    if endpoint is None:
+        raise refusals.unknown_endpoint(name)
+    delay_s = _admit(app, endpoint, call, client)
+    if delay_s:
+        await asyncio.sleep(delay_s)
+    # From here until a container is taken nothing waits, so that no deletion can come between.
+    pin = call.fields.get(_PIN, b"").decode("latin-1")
+    deployment = pin or draw(endpoint.route.traffic, random.random())  # noqa: S311 - a share of traffic is no secret
+    if deployment is None:
+        raise refusals.no_weight()
+    containers = fleet.find(endpoint.deployment_id(deployment))
     if containers is None:
-        return
-    with suppress(*_FAILURES):
-        async with (
-            asyncio.timeout(containers.spec.request_timeout_s),
-            containers.slot() as container,
-            _send(fleet, container.url, call) as upstream,
-        ):
-            await upstream.read()
+        raise refusals.unknown_deployment(deployment)
+    request = _request(call, path, own)
+    if not pin:
+        _mirror(app, endpoint, request)
+    own += [(_PIN, deployment.encode("latin-1")), (_SESSION, deployment.encode("latin-1"))]
+    reply = Unheard() if is_lost else _Answer(client, endpoint.usage, own, delay_s)
+    await _ask(app, endpoint.deployment_id(deployment), containers, request, reply)
 
 
-def _send(fleet: Fleet, url: str, call: Call) -> aiohttp.client._RequestContextManager:
-    return fleet.session.request(
-        call.method, f"{url}/{call.path}", headers=call.headers, data=call.body or None, allow_redirects=False
-    )
+def _admit(app: web.Application, endpoint: Endpoint, call: Call, client: Client) -> float:
+    """Return how many seconds the request is ahead of the endpoint's bandwidth; refuse what is not let in."""
+    authorization = call.fields.get(b"authorization", b"").decode("latin-1")
+    if not credentials.is_accepted(
+        app[HOME], authorization, auth_mode=endpoint.auth_mode, secret=endpoint.secret, now=time.time()
+    ):
+        raise refusals.unauthorized()
+    usage, now = endpoint.usage, time.monotonic()
+    if usage.disconnect not in client.on_close:
+        if not usage.connect(now):
+            raise refusals.rate_limited("connections")
+        client.on_close.append(usage.disconnect)
+    if not usage.request(now):
+        raise refusals.rate_limited("requests per second")
+    return usage.transfer(len(call.body), now)
 
 
-async def _call(request: web.Request, trace: dict[str, str]) -> Call:
-    left_out = _NOT_FORWARDED | trace.keys()
-    headers = {name: value for name, value in request.headers.items() if name.lower() not in left_out}
-    path = request.match_info["path"] + (f"?{request.query_string}" if request.query_string else "")
-    return Call(request.method, path, headers | trace, await request.content.read())
+def _mirror(app: web.Application, endpoint: Endpoint, request: bytes) -> None:
+    """Send the shadow a copy, now and then; nobody waits for its answer."""
+    shadow = draw_mirror(endpoint.route.mirror, random.random())  # noqa: S311 - a share of copies is no secret
+    containers = shadow and app[FLEET].find(endpoint.deployment_id(shadow))
+    if shadow and containers:
+        endpoint.usage.transfer(len(request), time.monotonic())
+        spawn(app, _copy(app, endpoint.deployment_id(shadow), containers, request))
 
 
-def _trace(request: web.Request) -> dict[str, str]:
-    own = str(uuid.uuid4())
-    trace = {"x-request-id": own, "x-ms-request-id": own}
-    if client := request.headers.get("x-ms-client-request-id"):
-        trace["x-ms-client-request-id"] = re.sub(r"[^A-Za-z0-9_-]", "", client)[:_CLIENT_ID_LENGTH]
+async def _copy(app: web.Application, deployment_id: str, containers: Containers, request: bytes) -> None:
+    with suppress(Refusal):
+        await _ask(app, deployment_id, containers, request, Unheard())
+
+
+async def _ask(app: web.Application, deployment_id: str, containers: Containers, request: bytes, reply: Reply) -> None:
+    try:
+        async with asyncio.timeout(containers.spec.request_timeout_s):
+            container = await containers.take()
+            try:
+                if app[FAULTS].list():
+                    await interference.strike(app, deployment_id, containers)
+                await container.upstream.ask(request, reply)
+            finally:
+                containers.give(container)
+    except TimeoutError:
+        raise refusals.timed_out() from None
+    except TooManyPendingError:
+        raise refusals.too_many_pending() from None
+    except NotReadyError as error:
+        raise refusals.not_ready(str(error)) from None
+    except BrokenError as error:
+        raise refusals.broken(str(error)) from None
+
+
+def _address(call: Call) -> tuple[str, bytes]:
+    """Return the endpoint that the request's address names, and what follows."""
+    name, _, path = call.url.removeprefix(b"/endpoints/").partition(b"/")
+    return name.decode("latin-1").lower(), path
+
+
+def _trace(call: Call) -> Headers:
+    # A random GUID, made faster than by uuid.uuid4.
+    digits = b"%032x" % random.getrandbits(128)
+    own = b"%b-%b-4%b-8%b-%b" % (digits[:8], digits[8:12], digits[13:16], digits[17:20], digits[20:])
+    trace = [(b"x-request-id", own), (b"x-ms-request-id", own)]
+    if client := call.fields.get(_CLIENT_ID):
+        trace.append((_CLIENT_ID, re.sub(rb"[^A-Za-z0-9_-]", b"", client)[:_CLIENT_ID_LENGTH]))
     return trace
 
 
-def _response(upstream: aiohttp.ClientResponse, headers: dict[str, str]) -> web.StreamResponse:
-    left_out = _HOP_BY_HOP | headers.keys()
-    kept = {name: value for name, value in upstream.headers.items() if name.lower() not in left_out}
-    status = upstream.status
-    if not upstream.ok:
-        # The front door hides the container's own status: its clients see 424 and these headers.
-        kept |= _model_error(status, "model_error")
-        status = 424
-    return web.StreamResponse(status=status, headers=kept | headers)
+def _request(call: Call, path: bytes, own: Headers) -> bytes:
+    """Return the request as the container gets it."""
+    kept = [b"%b: %b\r\n" % header for header in call.headers if header[0] not in _NOT_FORWARDED]
+    added = [b"%b: %b\r\n" % header for header in own]
+    start, length = b"%b /%b HTTP/1.1\r\n" % (call.method, path), b"content-length: %d\r\n\r\n" % len(call.body)
+    return b"".join((start, *kept, *added, length, call.body))
 
 
-def _failed(failure: Exception, headers: dict[str, str]) -> web.Response:
-    if isinstance(failure, TimeoutError):
-        return _refuse(408, "The deployment did not answer within its request timeout.", headers)
-    if isinstance(failure, TooManyPendingError):
-        # Without a body, as the service's router answers.
-        return web.Response(status=429, headers=headers | {"ms-azureml-model-error-reason": "too_many_pending_request"})
-    if isinstance(failure, NotReadyError):
-        return _refuse(424, str(failure), headers | _model_error(503, "model_not_ready"))
-    return _refuse(424, "The container broke off the connection.", headers | _model_error(502, "model_error"))
+def _refuse(client: Client, refusal: Refusal, own: Headers) -> None:
+    body = refusal.body()
+    kind = b"application/json" if body else b"text/plain"
+    headers = [(name.encode(), value.encode()) for name, value in refusal.headers.items()]
+    length = (b"content-length", b"%d" % len(body))
+    client.start(refusal.status, [_SERVER, (b"content-type", kind), length, *headers, *own])
+    client.write(body)
+    client.finish()
 
 
-def _model_error(status: int, reason: str) -> dict[str, str]:
-    return {"ms-azureml-model-error-statuscode": str(status), "ms-azureml-model-error-reason": reason}
+class _Answer:
+    """A container's answer as the front door lets it through."""
 
+    def __init__(self, client: Client, usage: Usage, marks: Headers, delay_s: float) -> None:
+        self._client, self._usage, self._marks = client, usage, marks
+        self._num_bytes = 0
+        self._trailers = b"%b: %d\r\n" % (_DELAY, delay_s * 1000) if delay_s else b""
+        self.flush = client.flush
 
-def _refuse(status: int, message: str, headers: dict[str, str]) -> web.Response:
-    error = {"error": {"code": str(status), "message": message}}
-    return web.json_response(error, status=status, headers=headers)
+    @property
+    def source(self) -> Transport | None:
+        """Return what is paused while the client does not keep up."""
+        return self._client.source
 
+    @source.setter
+    def source(self, source: Transport | None) -> None:
+        self._client.source = source
 
-routes: tuple[web.RouteDef, ...] = (web.route("*", "/endpoints/{endpoint}/{path:.*}", score),)
+    def start(self, status: int, headers: Headers) -> None:
+        """Hide every status but 200 behind 424, which names it in a header."""
+        kept = [header for header in headers if header[0] not in _NOT_RETURNED]
+        if self._trailers:  # they need chunks
+            kept = [(b"trailer", _DELAY), *(header for header in kept if header[0] != b"content-length")]
+        if status != HTTPStatus.OK:
+            kept += [(name.encode(), value.encode()) for name, value in refusals.model_error(status).items()]
+            status = HTTPStatus.FAILED_DEPENDENCY
+        self._client.start(status, [*kept, _SERVER, *self._marks])
+
+    def write(self, data: bytes) -> None:
+        """Count it, and pass it on."""
+        self._num_bytes += len(data)
+        self._client.write(data)
+
+    def finish(self) -> None:
+        """End the reply; what it took of the bandwidth, the next request waits for."""
+        self._usage.transfer(self._num_bytes, time.monotonic())
+        self._client.finish(self._trailers)

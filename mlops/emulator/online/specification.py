@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import isodate  # type: ignore[import-untyped]  # it ships no types
 
+from mlops.emulator.environments import machine
+from mlops.emulator.online.container import Probe
 from mlops.emulator.online.containers import Spec
 
 if TYPE_CHECKING:
+    from mlops.emulator.online.images import Image
     from mlops.emulator.store import Document
 
 # The defaults and limits of Azure's deployment YAML reference and of its quota page.
@@ -26,7 +26,7 @@ _PROBE = {
 }
 _MAX_TIMEOUT_S = 180
 _MAX_INSTANCES = 50
-_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{1,30}[a-zA-Z0-9]")
+_NAME = re.compile(r"(?=.{3,32}$)[a-zA-Z](-?[a-zA-Z0-9])+")
 
 
 def bad_name(kind: str, name: str) -> str | None:
@@ -34,7 +34,7 @@ def bad_name(kind: str, name: str) -> str | None:
     if _NAME.fullmatch(name):
         return None
     return (
-        f"{kind} name [{name}] is invalid: 3 to 32 letters, digits and dashes, beginning with a letter"
+        f"{kind} name [{name}] is invalid: 3 to 32 letters, digits and single dashes, beginning with a letter"
         " and not ending with a dash."
     )
 
@@ -63,9 +63,6 @@ def refusal(document: Document) -> str | None:
     checks = (
         (properties.get("endpointComputeType") == "Managed", "Only managed deployments are emulated."),
         (scale == "Default", f"Managed deployments take the scale type Default only, not {scale}."),
-        (bool(properties.get("model")), "The deployment has no model."),
-        # Not emulated: Azure also runs scoring scripts.
-        (not properties.get("codeConfiguration"), "The emulator serves MLflow models without code only."),
         (1 <= instances <= _MAX_INSTANCES, f"Instance count must be 1 to {_MAX_INSTANCES}, not {instances}."),
         (0 < timeout_s <= _MAX_TIMEOUT_S, f"Request timeout must be at most {_MAX_TIMEOUT_S} s, not {timeout_s:g} s."),
         (concurrency >= 1, f"Max concurrent requests per instance must be at least 1, not {concurrency}."),
@@ -76,19 +73,22 @@ def refusal(document: Document) -> str | None:
     return next((reason for passed, reason in checks if not passed), None)
 
 
-def spec(document: Document, model: Path) -> Spec:
-    """Return the containers of a deployment that serves the model in a folder."""
+def spec(document: Document, image: Image) -> Spec:
+    """Return the containers of a deployment that runs an image."""
     properties = document["properties"]
-    settings, probe = properties["requestSettings"], properties["readinessProbe"]
+    settings = properties["requestSettings"]
     return Spec(
-        command=(sys.executable, "-m", "mlops.emulator.serving", str(model), "--port"),
-        environment=_environment(properties, model),
+        command=(str(image.python), *image.arguments),
+        environment={
+            **machine.variables(image.python),
+            **image.variables,
+            **(properties["environmentVariables"] or {}),
+        },
+        folder=image.folder,
         instances=document["sku"]["capacity"],
         concurrency=settings["maxConcurrentRequestsPerInstance"],
-        startup_s=min(_startup_s(properties["livenessProbe"]), _startup_s(probe)),
-        period_s=_seconds(properties["livenessProbe"]["period"]),
-        failures=int(properties["livenessProbe"]["failureThreshold"]),
-        probe_timeout_s=_seconds(probe["timeout"]),
+        liveness=_probe(properties["livenessProbe"]),
+        readiness=_probe(properties["readinessProbe"]),
         request_timeout_s=_seconds(settings["requestTimeout"]),
     )
 
@@ -99,25 +99,18 @@ def _probe_checks(kind: str, probe: Document) -> list[tuple[bool, str]]:
     return [(value >= 1, f"{kind} probe {name} must be at least 1, not {value:g}.") for name, value in values.items()]
 
 
-def _environment(properties: Document, model: Path) -> dict[str, str]:
-    own = {
-        "AZUREML_MODEL_DIR": str(model),
-        # One thread per container: all deployments share this machine.
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(Path(__file__).parents[3]),
-        "PYTHONUNBUFFERED": "1",
-        # A container has a copy of the model; here it must leave no compiled code in the one that is stored.
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-    return {**os.environ, **own, **(properties["environmentVariables"] or {})}
-
-
 def _given(settings: Document | None) -> Document:
     return {key: value for key, value in (settings or {}).items() if value is not None}
 
 
-def _startup_s(probe: Document) -> float:
-    return _seconds(probe["initialDelay"]) + int(probe["failureThreshold"]) * _seconds(probe["period"])
+def _probe(probe: Document) -> Probe:
+    return Probe(
+        initial_delay_s=_seconds(probe["initialDelay"]),
+        period_s=_seconds(probe["period"]),
+        timeout_s=_seconds(probe["timeout"]),
+        successes=probe["successThreshold"],
+        failures=probe["failureThreshold"],
+    )
 
 
 def _seconds(duration: str) -> float:

@@ -1,4 +1,4 @@
-"""The registry `azureml`: the models, components and environments described by the files in this folder."""
+"""What Microsoft's registry holds: the models, components and environments described by the files in this folder."""
 
 from __future__ import annotations
 
@@ -8,100 +8,85 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from aiohttp import web
 
 from mlops.emulator import arm
-from mlops.emulator.assets import versions
-from mlops.emulator.context import HOME, REGISTRY
-from mlops.emulator.errors import ArmError, not_found
-from mlops.emulator.home import REGISTRY as REGISTRY_NAME
+from mlops.emulator.assets import paths
+from mlops.emulator.context import HOME, STORE
+from mlops.emulator.errors import not_found
+from mlops.emulator.home import REGISTRY
 from mlops.emulator.registry import stand_ins
+from mlops.emulator.storage import account
 
 if TYPE_CHECKING:
-    from mlops.emulator.store import Document
+    from collections.abc import AsyncIterator
+
+    from aiohttp import web
+
+    from mlops.emulator.home import Home
+    from mlops.emulator.store import Document, Store
 
 _FOLDER = Path(__file__).parent
 _STAND_IN = "x-emulator"
-_KIND = REGISTRY + "/{kind:codes|data|models|environments|components}"
+# The container of the stand-ins' files.
+_CONTAINER = f"registry-{REGISTRY}"
 
 
-def component(name: str, version: str) -> Document | None:
-    """Return the document of a component; its `componentSpec` holds its stand-in under `x-emulator`."""
-    return _find("components", name, version)
+def component(store: Store, uri: str) -> Document | None:
+    """Return the document of a registry's component; its `componentSpec` holds a stand-in under `x-emulator`."""
+    document = store.get(uri)
+    entry = next((entry for entry in _entries("components") if document and _id(entry) == document["id"]), None)
+    if document is None or entry is None:
+        return document
+    spec = document["properties"]["componentSpec"] | {_STAND_IN: entry[_STAND_IN]}
+    return {**document, "properties": {**document["properties"], "componentSpec": spec}}
 
 
-async def model_folder(app: web.Application, name: str, version: str) -> Path:
-    """Return the folder with the files of a model, made by its stand-in's command on the first use.
+async def model_folder(app: web.Application, name: str, version: str, *, registry: str = REGISTRY) -> Path:
+    """Return the folder with a model of a registry; Microsoft's are made by their stand-in's command on the first use.
 
     Raise ArmError when the registry has no such model or its command fails.
     """
-    folder = app[HOME].registry / name / version
+    uri = f"azureml://registries/{registry}/models/{name}/versions/{version}"
+    if app[STORE].get(uri) is None:
+        raise not_found(f"Version {version} of model {name} in registry {registry}")
+    folder = paths.local_path(app[STORE], app[HOME], uri)
     if not folder.exists():
-        entries = (entry for entry in _entries("models", name) if entry["version"] == version)
-        entry = next(entries, None)
-        if entry is None:
-            raise not_found(f"Version {version} of model {name} in registry {REGISTRY_NAME}")
+        entry = next(entry for entry in _entries("models") if _id(entry).lower() == uri.lower())
         await stand_ins.provide(app, entry[_STAND_IN]["command"], folder)
     return folder
 
 
-async def get(request: web.Request) -> web.Response:
-    """Answer one version."""
-    info = request.match_info
-    document = _find(info["kind"], info["name"], info["version"])
-    if document is None:
-        raise not_found(f"Version {info['version']} of {info['name']} in registry {info['registry']}")
-    return web.json_response(_public(document))
-
-
-async def list_(request: web.Request) -> web.Response:
-    """Answer the versions of one name, youngest first unless asked otherwise."""
-    found = [_public(document) for document in _named(request.match_info["kind"], request.match_info["name"])]
-    return web.json_response({"value": versions.select(found, request.query)})
-
-
-async def get_container(request: web.Request) -> web.Response:
-    """Answer a name with its latest and its next version."""
-    return web.json_response(_container(request.match_info["kind"], request.match_info["name"]))
-
-
-async def list_containers(request: web.Request) -> web.Response:
-    """Answer every name of one kind of asset."""
-    kind = request.match_info["kind"]
-    names = dict.fromkeys(entry["name"] for entry in _files() if entry["kind"] == kind)
-    return web.json_response({"value": versions.select([_container(kind, name) for name in names], request.query)})
-
-
-async def refuse(request: web.Request) -> web.Response:
-    """Refuse to write: Microsoft's registry is read-only for everyone else."""
-    text = f"You have no permission to write to registry {request.match_info['registry']}."
-    raise ArmError(403, "AuthorizationFailed", text)
+async def lifecycle(app: web.Application) -> AsyncIterator[None]:
+    """Put what the files say into the store, the oldest first."""
+    (app[HOME].blobs / _CONTAINER).mkdir(parents=True, exist_ok=True)
+    for entry in _files():
+        document = _document(app[HOME], entry)
+        container = document["id"].rpartition("/versions/")[0]
+        app[STORE].put(document["id"], document)
+        app[STORE].put(container, _container(container, entry["kind"]))
+    yield
 
 
 @cache
 def _files() -> tuple[dict[str, Any], ...]:
-    """Return the contents of the files, the youngest version of each name first."""
     entries = [yaml.safe_load(file.read_text()) for file in _FOLDER.glob("*.yml")]
-    return tuple(sorted(entries, key=lambda entry: str(entry["created"]), reverse=True))
+    return tuple(sorted(entries, key=lambda entry: str(entry["created"])))
 
 
-def _entries(kind: str, name: str) -> list[dict[str, Any]]:
-    return [entry for entry in _files() if (entry["kind"], entry["name"].lower()) == (kind, name.lower())]
+def _entries(kind: str) -> list[dict[str, Any]]:
+    return [entry for entry in _files() if entry["kind"] == kind]
 
 
-def _named(kind: str, name: str) -> list[Document]:
-    return [_document(entry) for entry in _entries(kind, name)]
+def _id(entry: dict[str, Any]) -> str:
+    return f"azureml://registries/{REGISTRY}/{entry['kind']}/{entry['name']}/versions/{entry['version']}"
 
 
-def _find(kind: str, name: str, version: str) -> Document | None:
-    return next((document for document in _named(kind, name) if document["name"] == version), None)
-
-
-def _document(entry: dict[str, Any]) -> Document:
-    id_ = f"azureml://registries/{REGISTRY_NAME}/{entry['kind']}/{entry['name']}/versions/{entry['version']}"
+def _document(home: Home, entry: dict[str, Any]) -> Document:
     common = {"description": entry["description"], "isArchived": False, "isAnonymous": False, "tags": {}}
     properties = {"properties": {}, **common, **_SHAPES[entry["kind"]](entry)}
-    document = arm.resource(id_, type=f"registries/{entry['kind']}/versions", properties=properties)
+    if entry["kind"] == "models":
+        properties["modelUri"] = account.url(home, _CONTAINER, f"{entry['name']}/{entry['version']}")
+    document = arm.resource(_id(entry), type=f"registries/{entry['kind']}/versions", properties=properties)
     created = datetime.fromisoformat(str(entry["created"])).replace(tzinfo=UTC).isoformat()
     document["systemData"] |= {"createdAt": created, "lastModifiedAt": created, "createdBy": "Microsoft"}
     return document
@@ -110,7 +95,6 @@ def _document(entry: dict[str, Any]) -> Document:
 def _model(entry: dict[str, Any]) -> dict[str, Any]:
     return {
         "modelType": "mlflow_model",
-        "modelUri": f"azureml://registries/{REGISTRY_NAME}/models/{entry['name']}/versions/{entry['version']}",
         "flavors": {name: {"data": data} for name, data in entry["flavors"].items()},
         "tags": {key: _as_text(value) for key, value in entry["tags"].items()},
         "properties": {key: _as_text(value) for key, value in entry["properties"].items()},
@@ -120,7 +104,7 @@ def _model(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _component(entry: dict[str, Any]) -> dict[str, Any]:
-    spec = {key: value for key, value in entry.items() if key not in {"kind", "created"}}
+    spec = {key: value for key, value in entry.items() if key not in {"kind", "created", _STAND_IN}}
     spec["inputs"] = {name: _port(port) for name, port in entry["inputs"].items()}
     return {"componentSpec": spec}
 
@@ -142,28 +126,7 @@ def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
-def _public(document: Document) -> Document:
-    spec = document["properties"].get("componentSpec")
-    if spec is None:
-        return document
-    shown = {key: value for key, value in spec.items() if key != _STAND_IN}
-    return {**document, "properties": {**document["properties"], "componentSpec": shown}}
-
-
-def _container(kind: str, name: str) -> Document:
-    found = _named(kind, name)
-    if not found:
-        raise not_found(f"Asset {name} of {kind} in registry {REGISTRY_NAME}")
-    id_ = found[0]["id"].rpartition("/versions/")[0]
-    properties: dict[str, Any] = {"isArchived": False, "tags": {}, "properties": {}, **versions.summarize(found)}
+def _container(id_: str, kind: str) -> Document:
+    archived = all(entry.get("archived", False) for entry in _entries(kind) if _id(entry).startswith(f"{id_}/"))
+    properties = {"isArchived": archived, "isAnonymous": False, "tags": {}, "properties": {}}
     return arm.resource(id_, type=f"registries/{kind}", properties=properties)
-
-
-routes: tuple[web.RouteDef, ...] = (
-    web.get(_KIND + "/{name}/versions/{version}", get),
-    web.get(_KIND + "/{name}/versions", list_),
-    web.get(_KIND + "/{name}", get_container),
-    web.get(_KIND, list_containers),
-    web.put(REGISTRY + "/{resource:.+}", refuse),
-    web.post(REGISTRY + "/{resource:.+}", refuse),
-)

@@ -44,7 +44,7 @@ async def _build(app: web.Application, command: str, folder: Path) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     words = shlex.split(command.replace("${{output}}", shlex.quote(str(unfinished))))
     args = [sys.executable, *words[1:]]
-    process = await app[SUPERVISOR].start_process(args, cwd=_PROJECT, env=os.environ, log=log)
+    process = await app[SUPERVISOR].start_process(args, cwd=_PROJECT, env=dict(os.environ), log=log)
     if await process.wait():
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-10:])
         raise ArmError(500, "SystemError", f"The stand-in of the model could not be built:\n{tail}")

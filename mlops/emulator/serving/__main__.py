@@ -1,4 +1,4 @@
-"""The container that serves an MLflow model: `python -m mlops.emulator.serving MODEL_DIR --port P`."""
+"""The container that serves an MLflow chat model: `python -m mlops.emulator.serving MODEL_DIR --port P`."""
 
 from __future__ import annotations
 
@@ -9,22 +9,25 @@ import logging
 import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 from aiohttp import web
 
-from mlops.emulator.serving import chat, inputs
+from mlops.emulator.serving import chat
+from mlops.emulator.serving.stream import Stream, split
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 
     from mlflow.pyfunc import PyFuncModel
 
 _MODEL: web.AppKey[PyFuncModel] = web.AppKey("model")
 _NAME = web.AppKey("name", str)
-# One thread: a model computes one answer at a time, the next request waits.
+_STREAMS = web.AppKey("streams", bool)
+# One thread: a model computes one answer at a time, but for streams, which take turns.
 _WORKER = web.AppKey("worker", ThreadPoolExecutor)
 
 _MAX_BODY = 16 * 1024**2
@@ -41,16 +44,6 @@ async def models(request: web.Request) -> web.Response:
 
 
 async def score(request: web.Request) -> web.Response:
-    """Answer `input_data` in the formats of Azure's script for MLflow models."""
-    try:
-        data, params = inputs.parse(await request.json())
-    except ValueError as error:
-        return web.Response(status=400, text=str(error))
-    answer = await _compute(request, lambda model: model.predict(data, params=params))
-    return web.json_response(answer, dumps=inputs.dumps)
-
-
-async def score_chat(request: web.Request) -> web.Response:
     """Answer `input_data` in the format of Azure's foundation-model server.
 
     As that server, answer 200 in every case: `{}` for what is no such request, and an `error` for
@@ -71,36 +64,68 @@ async def complete(request: web.Request) -> web.StreamResponse:
     """Answer OpenAI's chat completion, whole or as a stream of events."""
     try:
         body = await request.json()
-        answer = await _complete(request, body)
+        if isinstance(body, dict) and body.get("stream"):
+            return await _stream(request, body)
+        return web.json_response(await _complete(request, body))
     except (chat.EngineError, json.JSONDecodeError) as error:
         return web.json_response({"error": {"message": str(error), "type": "invalid_request_error"}}, status=400)
-    return await _stream(request, answer) if body.get("stream") else web.json_response(answer)
 
 
 async def _complete(request: web.Request, body: Any) -> dict[str, Any]:
-    from mlflow.exceptions import MlflowException
-
     query = chat.engine_request(body)
-    try:
+    with _refusals():
         answer = await _compute(request, lambda model: model.predict(query))
-    except MlflowException as error:  # a parameter that the model's signature does not allow
-        raise chat.EngineError(error.message) from error
     return chat.completion(answer, model=request.app[_NAME])
 
 
-async def _compute(request: web.Request, predict: Callable[[PyFuncModel], Any]) -> Any:
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(request.app[_WORKER], predict, request.app[_MODEL])
-
-
-async def _stream(request: web.Request, answer: dict[str, Any]) -> web.StreamResponse:
-    # Faked: the answer is computed as a whole before its first word is sent.
-    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
-    await response.prepare(request)
-    for event in chat.events(answer):
-        await response.write(f"data: {event}\n\n".encode())
+async def _stream(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+    options = body.get("stream_options") or {}
+    events = Stream(request.app[_NAME], include_usage=bool(options.get("include_usage")))
+    async with aclosing(_pieces(request, body)) as pieces:
+        with _refusals():
+            piece = await anext(pieces, None)  # what is refused is no stream yet
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
+        await response.prepare(request)
+        await response.write(events.first().encode())
+        while piece is not None:
+            if text := events.of(piece):
+                await response.write(text.encode())
+            piece = await anext(pieces, None)
+    await response.write(events.last().encode())
     await response.write_eof()
     return response
+
+
+async def _pieces(request: web.Request, body: dict[str, Any]) -> AsyncGenerator[Any]:
+    """Yield what the model does, each as soon as it is there; stop the model when nobody listens any more."""
+    if not request.app[_STREAMS]:
+        # Faked for models without `predict_stream`: the answer is computed as a whole before its first word is sent.
+        for piece in split(await _complete(request, body)):
+            yield piece
+        return
+    query = chat.engine_request(body)
+    pieces: Any = await _compute(request, lambda model: model.predict_stream(query))
+    try:
+        while (piece := await _compute(request, lambda _: next(pieces, None))) is not None:
+            yield piece
+    finally:
+        await _compute(request, lambda _: pieces.close())
+
+
+async def _compute(request: web.Request, work: Callable[[PyFuncModel], Any]) -> Any:
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(request.app[_WORKER], work, request.app[_MODEL])
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Raise EngineError for what MLflow refuses: a parameter that the model's signature does not allow."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        raise chat.EngineError(error.message) from error
 
 
 def build(folder: Path) -> web.Application:
@@ -114,11 +139,10 @@ def build(folder: Path) -> web.Application:
     app.router.add_get("/", health)
     app.router.add_get("/health", health)
     app.router.add_get("/v1/models", models)
-    if chat.is_chat(description):
-        app.router.add_post("/score", score_chat)
-        app.router.add_post("/v1/chat/completions", complete)
-    else:
-        app.router.add_post("/score", score)
+    app[_STREAMS] = bool(description["flavors"]["python_function"].get("streamable"))
+    app.router.add_post("/score", score)
+    for prefix in ("", "/v1"):
+        app.router.add_post(f"{prefix}/chat/completions", complete)
     app.cleanup_ctx.append(_worker)
     return app
 

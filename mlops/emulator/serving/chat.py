@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_TASKS = ("llm/v1/chat", "chat-completion")
+# Of MLflow's transformers flavor and Azure's registry; of MLflow's ChatModel and ChatAgent.
+_TASKS = ("llm/v1/chat", "chat-completion", "agent/v1/chat", "agent/v2/chat")
 _PARAMETERS = (
     "max_tokens",
     "temperature",
@@ -81,19 +78,18 @@ def engine_request(body: Any) -> dict[str, Any]:
     messages = body.get("messages") if isinstance(body, dict) else None
     if not isinstance(messages, list) or not messages:
         raise EngineError("'messages' must be a list of at least one message.")
-    for number, message in enumerate(messages):
-        # A list of lists, as some published programs send it, is refused here, as by Azure's engine.
-        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-            raise EngineError(f"'messages[{number}]' must be an object with 'role' and 'content', not {message!r}.")
-        if not isinstance(message.get("content"), str):
-            raise EngineError(f"'messages[{number}].content' must be a string.")
-    parameters = {key: body[key] for key in _PARAMETERS if body.get(key) is not None}
-    return {"messages": messages, **parameters}
+    if body.get("stream_options") is not None and not body.get("stream"):
+        raise EngineError("'stream_options' can only be given when 'stream' is true.")
+    given = {"max_tokens": body.get("max_completion_tokens"), **body}
+    parameters = {key: given[key] for key in _PARAMETERS if given.get(key) is not None}
+    return {"messages": [_message(number, message) for number, message in enumerate(messages)], **parameters}
 
 
 def completion(answer: Any, *, model: str) -> dict[str, Any]:
-    """Return MLflow's answer as OpenAI's chat completion, with the fields that the model left out."""
+    """Return the answer of MLflow's model as OpenAI's chat completion, with the fields that the model left out."""
     found: dict[str, Any] = answer[0] if isinstance(answer, list) else answer
+    if "choices" not in found:
+        found = _of_agent(found)
     return {
         "object": "chat.completion",
         "usage": {"prompt_tokens": None, "completion_tokens": None, "total_tokens": None},
@@ -104,14 +100,20 @@ def completion(answer: Any, *, model: str) -> dict[str, Any]:
     }
 
 
-def events(answer: dict[str, Any]) -> Iterator[str]:
-    """Yield a chat completion as the data of OpenAI's stream: a chunk per word, the end, and `[DONE]`."""
-    choice = answer["choices"][0]
-    shared = {key: answer[key] for key in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
-    words = choice["message"]["content"].split(" ")
-    for number, word in enumerate(words):
-        delta = {"role": "assistant", "content": word if number == 0 else f" {word}"}
-        yield json.dumps({**shared, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
-    last: dict[str, Any] = {"index": 0, "delta": {}, "finish_reason": choice.get("finish_reason") or "stop"}
-    yield json.dumps({**shared, "choices": [last]})
-    yield "[DONE]"
+def _message(number: int, message: Any) -> dict[str, Any]:
+    # A list of lists, as some published programs send it, is refused here, as by Azure's engine.
+    if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+        raise EngineError(f"'messages[{number}]' must be an object with 'role' and 'content', not {message!r}.")
+    content = message.get("content")
+    if isinstance(content, list) and all(isinstance(part, dict) and "text" in part for part in content):
+        return {**message, "content": "".join(str(part["text"]) for part in content)}
+    if not isinstance(content, str):
+        raise EngineError(f"'messages[{number}].content' must be a string, or a list of texts.")
+    return message
+
+
+def _of_agent(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return what a ChatAgent answers, a list of messages, as one choice: its last message."""
+    message = {"role": "assistant", "content": answer["messages"][-1].get("content") or ""}
+    choice = {"index": 0, "message": message, "finish_reason": answer.get("finish_reason") or "stop"}
+    return {"choices": [choice], "usage": answer.get("usage")}

@@ -1,4 +1,4 @@
-"""Data, models, code, environments and components: versioned, downloadable, and never changed."""
+"""Models, code, environments and components: versioned, downloadable, and never changed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from azure.ai.ml import command
-from azure.ai.ml.entities import Data, Environment, Model
+from azure.ai.ml import command, dsl
+from azure.ai.ml.entities import BuildContext, CommandComponent, Environment, Model
 from azure.ai.ml.exceptions import ValidationException
-from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
+_ENVIRONMENT = "azureml://registries/azureml/environments/acft-hf-nlp-gpu/versions/112"
 _MLMODEL = "flavors:\n  python_function:\n    loader_module: mlflow.pyfunc.model\n    python_version: 3.11\n"
 
 
@@ -25,31 +26,6 @@ def model_folder(tmp_path: Path) -> Path:
     (folder / "MLmodel").write_text(_MLMODEL)
     (folder / "data" / "weights").write_text("weights")
     return folder
-
-
-def test_versions_count_up_by_themselves(ml: MLClient, unique: str, tmp_path: Path) -> None:
-    """A version that is not given is one more than the highest; the latest is the youngest."""
-    file = tmp_path / "rows.jsonl"
-    for text in ("1", "2"):
-        file.write_text(text)
-        ml.data.create_or_update(Data(name=unique, path=str(file), type="uri_file"))
-    ml.data.create_or_update(Data(name=unique, version="pinned", path=str(file), type="uri_file"))
-    assert [data.version for data in ml.data.list(unique)] == ["pinned", "2", "1"]
-    assert ml.data.get(unique, label="latest").version == "pinned"
-    assert ml.data.create_or_update(Data(name=unique, path=str(file), type="uri_file")).version == "3"
-
-
-def test_an_asset_keeps_its_path(ml: MLClient, unique: str, tmp_path: Path) -> None:
-    """A version may get other tags and another description, but never another path."""
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "x").write_text("x")
-    data = Data(name=unique, version="1", path=str(tmp_path / "a"), type="uri_folder", tags={"k": "1"})
-    path = ml.data.create_or_update(data).path
-    relabeled = ml.data.create_or_update(Data(name=unique, version="1", path=path, type="uri_folder", tags={"k": "2"}))
-    assert relabeled.tags == {"k": "2"}
-    moved = Data(name=unique, version="1", path="azureml://datastores/workspaceblobstore/paths/x", type="uri_folder")
-    with pytest.raises(HttpResponseError, match="Asset paths cannot be updated"):
-        ml.data.create_or_update(moved)
 
 
 def test_a_model_tells_its_flavors_and_comes_back(
@@ -99,6 +75,45 @@ def test_what_is_not_there_is_not_found(ml: MLClient, unique: str) -> None:
         ml.models.get(unique, label="latest")
 
 
+@pytest.mark.parametrize("type_", ["custom_model", "triton_model"])
+def test_models_have_types(ml: MLClient, unique: str, model_folder: Path, type_: str) -> None:
+    """Any folder can be a model; tags and stage may change, the files may not."""
+    ml.models.create_or_update(Model(name=unique, version="1", path=str(model_folder), type=type_, stage="Development"))
+    model = ml.models.get(unique, version="1")
+    assert (model.type, model.stage) == (type_, "Development")
+    model.tags, model.stage = {"a": "1"}, "Production"
+    ml.models.create_or_update(model)
+    changed = ml.models.get(unique, version="1")
+    assert (changed.tags, changed.stage) == ({"a": "1"}, "Production")
+    with pytest.raises(ResourceExistsError, match="modelType cannot be changed"):
+        ml.models.create_or_update(Model(name=unique, version="1", path=model.path, type="mlflow_model"))
+
+
+def test_environments_have_three_sources(ml: MLClient, unique: str, tmp_path: Path) -> None:
+    """An image, an image with a conda file, or a build context that is uploaded."""
+    (tmp_path / "Dockerfile").write_text("FROM python:3.11")
+    (tmp_path / "conda.yml").write_text("dependencies: [python=3.11, pip, {pip: [httpx]}]")
+    conda = Environment(name=unique, version="1", image="python:3.11", conda_file=str(tmp_path / "conda.yml"))
+    assert ml.environments.create_or_update(conda).conda_file["dependencies"][0] == "python=3.11"
+    build = Environment(name=unique, version="2", build=BuildContext(path=str(tmp_path)))
+    assert ml.environments.create_or_update(build).build.dockerfile_path == "Dockerfile"
+    assert ml.environments.create_or_update(build).version == "2"
+    assert ml.environments.get(unique, label="latest").version == "2"
+    ml.environments.archive(unique, version="2")
+    assert [environment.version for environment in ml.environments.list(unique)] == ["1"]
+    with pytest.raises(ResourceExistsError, match="image cannot be changed"):
+        ml.environments.create_or_update(Environment(name=unique, version="1", image="python:3.12"))
+
+
+def test_an_environment_without_a_name_is_anonymous(ml: MLClient, tmp_path: Path) -> None:
+    """Its version is a hash of its content, so that the same one is made once, and no list shows it."""
+    conda = tmp_path / "conda.yml"
+    conda.write_text("dependencies: [python=3.11]")
+    made = [ml.environments.create_or_update(Environment(image="python:3.11", conda_file=str(conda))) for _ in "ab"]
+    assert made[0].id == made[1].id
+    assert made[0].name not in [environment.name for environment in ml.environments.list()]
+
+
 def test_another_environment_is_another_version(ml: MLClient, unique: str) -> None:
     """Without a version the SDK keeps an unchanged environment and makes a new version of a changed one."""
     images = ("python:3.11", "python:3.11", "python:3.12")
@@ -124,6 +139,45 @@ def test_a_component_is_kept_with_its_interface(ml: MLClient, unique: str, tmp_p
     assert component.version == "1"
     assert component.inputs["count"]["default"] == 3
     assert component.command == "python main.py ${{inputs.count}}"
+
+
+def test_a_component_version_never_changes(ml: MLClient, unique: str) -> None:
+    """Its labels may; another command needs another version, which the service counts up by itself."""
+    name = unique.replace("-", "_")
+
+    def component(text: str, version: str | None = None) -> CommandComponent:
+        return CommandComponent(name=name, version=version, command=text, environment=_ENVIRONMENT)
+
+    ml.components.create_or_update(component("echo 1", "1"))
+    with pytest.raises(HttpResponseError, match="command cannot be changed"):
+        ml.components.create_or_update(component("echo 2", "1"))
+    assert ml.components.create_or_update(component("echo 2", "2")).version == "2"
+    assert ml.components.get(name, label="latest").command == "echo 2"
+    ml.components.archive(name, version="1")
+    assert [each.version for each in ml.components.list(name)] == ["2"]
+
+
+def test_a_pipeline_is_a_component_too(ml: MLClient, unique: str) -> None:
+    """Its steps, their bindings and its inputs are read back."""
+    step = CommandComponent(
+        name=f"{unique.replace('-', '_')}_step",
+        version="1",
+        command="echo ${{inputs.text}}",
+        environment=_ENVIRONMENT,
+        inputs={"text": {"type": "string"}},
+    )
+    registered = ml.components.create_or_update(step)
+
+    @dsl.pipeline(name=unique.replace("-", "_"), version="3")
+    def both(text="hello"):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - the SDK reads no quoted types
+        registered(text=text)
+        registered(text="bye")
+
+    made = ml.components.create_or_update(both().component)
+    read = ml.components.get(made.name, version="3")
+    assert read.type == "pipeline"
+    assert len(read.jobs) == 2
+    assert read.inputs["text"]["default"] == "hello"
 
 
 @pytest.mark.parametrize("name", ["has space", "-dash", "a" * 256])

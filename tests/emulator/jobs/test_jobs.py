@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     RunProgram = Callable[[str, Home], CompletedProcess[str]]
 
-ENVIRONMENT = "azureml://registries/azureml/environments/python/versions/1"
+ENVIRONMENT = "azureml://registries/azureml/environments/acft-hf-nlp-gpu/versions/112"
 
 
 def submit(ml: MLClient, text: str, **more: Any) -> str:

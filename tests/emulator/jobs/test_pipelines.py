@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
     from azure.ai.ml.entities import Job, PipelineJob
 
-ENVIRONMENT = "azureml://registries/azureml/environments/python/versions/1"
+ENVIRONMENT = "azureml://registries/azureml/environments/acft-hf-nlp-gpu/versions/112"
 
 
 def component(text: str, **more: Any) -> Any:
@@ -216,3 +216,130 @@ def test_registered_component_of_the_workspace(ml: MLClient) -> None:
     name = submit(ml, flow())
     assert end(ml, name).status == "Completed"
     assert steps(ml, name) == {"registered": "Completed"}
+
+
+@pytest.mark.parametrize(("go_on", "expected"), [(True, {"late": "Completed"}), (False, {})])
+def test_optional_input_of_a_failed_step(ml: MLClient, go_on: bool, expected: dict[str, str]) -> None:
+    """A step goes on without an optional input whose step failed, if the pipeline's settings say so."""
+    from azure.ai.ml import Input, Output, dsl
+
+    fail = component("ls ${{outputs.out}}; exit 1", outputs={"out": Output(type="uri_folder")})
+    follow = component("test -z '$[[${{inputs.data}}]]'", inputs={"data": Input(type="uri_folder", optional=True)})
+
+    @dsl.pipeline
+    def flow() -> None:
+        early = fail()
+        late = follow(data=early.outputs.out)  # noqa: F841 - its name is the step's
+
+    name = submit(ml, flow(), continue_run_on_failed_optional_input=go_on)
+    assert end(ml, name).status == "Failed"
+    assert steps(ml, name) == {"early": "Failed", **expected}
+
+
+def test_outputs_of_a_pipeline_are_named_and_placed(ml: MLClient, unique: str) -> None:
+    """A pipeline's output lies where its path says and becomes the asset it names, also from a nested pipeline."""
+    from azure.ai.ml import Output, dsl
+
+    make = component("echo made > ${{outputs.out}}/file", outputs={"out": Output(type="uri_folder")})
+
+    @dsl.pipeline
+    def inner():  # noqa: ANN202 - the SDK reads annotations as types of its own
+        return {"made": make().outputs.out}
+
+    @dsl.pipeline
+    def outer():  # noqa: ANN202
+        return {"result": inner().outputs.made}
+
+    job = outer()
+    path = "azureml://datastores/workspaceblobstore/paths/placed/${{name}}/"
+    job.outputs.result = Output(type="uri_folder", path=path, name=unique, version="3")
+    name = submit(ml, job, default_datastore="workspaceblobstore", force_rerun=True)
+    assert end(ml, name).status == "Completed"
+    assert f"/placed/{name}/" in ml.data.get(unique, "3").path
+
+
+def test_step_runs_as_its_node_says(ml: MLClient, tmp_path: Path) -> None:
+    """A step's own processes, variables and time limit replace those of its component."""
+    from azure.ai.ml import PyTorchDistribution, dsl
+    from azure.ai.ml.entities import CommandJobLimits, JobResourceConfiguration
+
+    rank = component("echo rank $RANK of $WORLD_SIZE: $COLOR", environment_variables={"COLOR": "blue"})
+    sleep = component("sleep 600")
+
+    @dsl.pipeline
+    def flow() -> None:
+        many = rank()
+        many.distribution = PyTorchDistribution(process_count_per_instance=2)
+        many.resources = JobResourceConfiguration(instance_count=2)
+        many.environment_variables = {"COLOR": "green"}
+        late = sleep()
+        late.limits = CommandJobLimits(timeout=1)
+
+    name = submit(ml, flow())
+    assert end(ml, name).status == "Failed"
+    assert steps(ml, name) == {"many": "Completed", "late": "Canceled"}
+    (many,) = [step for step in ml.jobs.list(parent_job_name=name) if step.display_name == "many"]
+    ml.jobs.download(many.name, download_path=tmp_path)
+    log = tmp_path / "artifacts/user_logs/std_log_process_3.txt"
+    assert log.read_text() == "rank 3 of 4: green\n"
+
+
+def test_stream_prints_what_the_service_prints(ml: MLClient, capsys: pytest.CaptureFixture[str]) -> None:
+    """`jobs.stream` of a pipeline prints which steps are submitted and which have completed."""
+    from azure.ai.ml import dsl
+
+    wait = component("sleep 1")
+
+    @dsl.pipeline
+    def flow() -> None:
+        waiting = wait()  # noqa: F841 - its name is the step's
+
+    ml.jobs.stream(submit(ml, flow()))
+    printed = capsys.readouterr().out
+    assert "Streaming logs/azureml/executionlogs.txt" in printed
+    assert "Submitting 1 runs, first five are: waiting:" in printed
+    assert "Completing processing run id" in printed
+
+
+@pytest.mark.parametrize("kind", ["parallel", "spark", "data_transfer"])
+def test_kinds_of_steps_that_are_not_emulated(ml: MLClient, kind: str) -> None:
+    """A step that the emulator cannot run is refused at submission, by a sentence that names its kind."""
+    from azure.ai.ml import Input, Output, dsl, spark
+    from azure.ai.ml.data_transfer import copy_data
+    from azure.ai.ml.parallel import RunFunction, parallel_run_function
+
+    data = Input(type="uri_folder", path="azureml://datastores/workspaceblobstore/paths/")
+    makers: dict[str, Any] = {
+        "parallel": lambda: parallel_run_function(
+            name="p",
+            inputs={"data": data},
+            outputs={"out": Output(type="uri_folder")},
+            input_data="${{inputs.data}}",
+            instance_count=1,
+            mini_batch_size="1",
+            task=RunFunction(code=__file__, entry_script="x.py", environment=ENVIRONMENT),
+        ),
+        "spark": lambda: spark(
+            code=__file__.rpartition("/")[0],
+            entry={"file": "test_runs.py"},
+            driver_cores=1,
+            driver_memory="2g",
+            executor_cores=2,
+            executor_memory="2g",
+            executor_instances=2,
+            resources={"instance_type": "Standard_E8S_V3", "runtime_version": "3.4"},
+        ),
+        "data_transfer": lambda: copy_data(
+            inputs={"data": data},
+            outputs={"out": Output(type="uri_folder")},
+            data_copy_mode="merge_with_overwrite",
+        ),
+    }
+    step = makers[kind]()
+
+    @dsl.pipeline
+    def flow() -> None:
+        step()
+
+    with pytest.raises(HttpResponseError, match=f"jobs of type '{kind}' are not emulated"):
+        submit(ml, flow())

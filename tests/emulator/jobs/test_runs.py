@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mlops.emulator.home import Home
 
-ENVIRONMENT = "azureml://registries/azureml/environments/python/versions/1"
+ENVIRONMENT = "azureml://registries/azureml/environments/acft-hf-nlp-gpu/versions/112"
 
 
 def run(ml: MLClient, text: str, **more: Any) -> str:
@@ -127,3 +127,33 @@ def test_studio_link_leads_to_the_job(ml: MLClient, emulator: Home) -> None:
     name = run(ml, "true")
     link = ml.jobs.get(name).studio_url
     assert daemon.request(emulator, link.removeprefix(emulator.url))["name"] == name
+
+
+def test_lists_come_in_pages(ml: MLClient, unique: str) -> None:
+    """A list longer than a page is complete and in order, and can be limited by tag."""
+    from azure.ai.ml import command
+
+    job = command(command="true", environment=ENVIRONMENT, experiment_name=unique, tags={unique: "1"})
+    names = []
+    for number in range(30):
+        job.name = f"{unique}-{number}"
+        names.append(ml.jobs.create_or_update(job).name)
+    listed = [found.name for found in ml.jobs.list(tag=unique)]
+    assert listed == names[::-1]
+
+
+def test_preempted_job_starts_again(ml: MLClient, emulator: Home, tmp_path: Path) -> None:
+    """A job whose machine is taken away is queued and starts again from its beginning."""
+    from azure.ai.ml import command
+
+    text = f"echo begun >> {tmp_path}/log; until test -e {tmp_path}/gate; do sleep 0.05; done"
+    name = ml.jobs.create_or_update(command(command=text, environment=ENVIRONMENT)).name
+    log, details = tmp_path / "log", ml.jobs._runs_operations  # noqa: SLF001 - it waits a little, which jobs.get does not
+    while not log.exists():
+        details.get_run_details(name)
+    daemon.request(emulator, "/_emulator/faults", method="POST", body={"kind": "preemption", "job": name})
+    while log.read_text() != "begun\nbegun\n":
+        details.get_run_details(name)
+    (tmp_path / "gate").touch()
+    ml.jobs.stream(name)
+    assert ml.jobs.get(name).status == "Completed"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from azure.core.polling import LROPoller
 
     from mlops.emulator.home import Home
+    from mlops.emulator.pytest_plugin import Emulator
 
 MODELS = Path(__file__).parents[1] / "models"
 Deploy = Callable[..., "LROPoller[ManagedOnlineDeployment]"]
@@ -199,6 +201,62 @@ def test_an_update_scales_and_a_failed_update_goes_on_serving(deploy: Deploy, ml
     assert ask(ml, endpoint, "blue", "pid").json()["output"] in pids
 
 
+def test_probes_take_a_container_out_and_end_it(deploy: Deploy, ml: MLClient, endpoint: str) -> None:
+    """A container that hangs gets no requests once its readiness fails, and is started anew once its liveness does."""
+    from azure.ai.ml.entities import ProbeSettings
+
+    probes = {
+        "readiness_probe": ProbeSettings(initial_delay=300, period=1, timeout=1, failure_threshold=1),
+        "liveness_probe": ProbeSettings(initial_delay=300, period=2, timeout=1, failure_threshold=3),
+    }
+    deploy("probed", instance_count=2, **probes).result()
+    stopped, other = sorted({int(ask(ml, endpoint, "probed", "pid").json()["output"]) for _ in range(2)})
+    os.kill(stopped, signal.SIGSTOP)
+    wait_for(lambda: "it gets no requests" in ml.online_deployments.get_logs("probed", endpoint, lines=1000))
+    assert {ask(ml, endpoint, "probed", "pid").json()["output"] for _ in range(4)} == {str(other)}
+    wait_for(lambda: len({ask(ml, endpoint, "probed", "pid").json()["output"] for _ in range(2)}) == 2)
+    log = ml.online_deployments.get_logs("probed", endpoint, lines=1000)
+    assert "liveness probe failed 3 times" in log
+    with pytest.raises(ProcessLookupError):
+        os.kill(stopped, 0)
+    ml.online_deployments.begin_delete("probed", endpoint).result()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Return when the condition holds; fail after a minute."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_an_endpoint_has_at_most_20_deployments(
+    ml: MLClient, models: dict[str, str], azureml_emulator: Emulator, unique: str
+) -> None:
+    """The 21st is refused; whether those before it work does not matter. Their endpoint takes them with it."""
+    from azure.ai.ml.entities import ManagedOnlineDeployment, ManagedOnlineEndpoint
+
+    ml.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name=unique)).result()
+    size = {"instance_type": "Standard_Unknown", "instance_count": 1}
+
+    def create(number: int) -> None:
+        name = f"number-{number}"
+        deployment = ManagedOnlineDeployment(name=name, endpoint_name=unique, model=models["echo"], **size)
+        with pytest.raises(HttpResponseError, match="The operation failed"):
+            ml.online_deployments.begin_create_or_update(deployment).result()
+
+    with azureml_emulator.faults.injected("operation", path=f"*/onlineEndpoints/{unique}/deployments/*"):
+        for number in range(20):
+            create(number)
+        with pytest.raises(HttpResponseError, match="at most 20 deployments"):
+            ml.online_deployments.begin_create_or_update(
+                ManagedOnlineDeployment(name="number-20", endpoint_name=unique, model=models["echo"], **size)
+            )
+    ml.online_endpoints.begin_delete(unique).result()
+    with pytest.raises(ResourceNotFoundError):
+        ml.online_deployments.get("number-0", unique)
+
+
 CREATE = f"""
 import os
 import httpx
@@ -216,7 +274,7 @@ ml.online_deployments.begin_create_or_update(blue).result()
 key = ml.online_endpoints.get_keys("chat").primary_key
 ml.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name="chat", traffic={{"blue": 100}})).result()
 answer = httpx.post(endpoint.scoring_uri, headers={{"Authorization": "Bearer " + key}})
-print("", key, answer.status_code)
+print("", endpoint.scoring_uri, key, answer.status_code)
 """
 
 
@@ -231,13 +289,13 @@ def test_traffic_takes_effect_late_and_deployments_survive_a_killed_emulator(
     home, _ = daemon.start(own_home)
     created = run_program(CREATE, home)
     assert created.returncode == 0, created.stderr
-    key, status = created.stdout.split()[-2:]
+    url, key, status = created.stdout.split()[-3:]
     assert status == "404"
     os.kill(daemon.health(home)["pid"], signal.SIGKILL)
     home, started = daemon.start(own_home)
     assert started
     body = {"input_data": {"input_string": [{"role": "user", "content": "again"}], "parameters": {}}}
     with httpx.Client(headers={"Authorization": f"Bearer {key}"}, verify=tls.client_context(home)) as client:
-        answer = client.post(f"{home.url}/endpoints/chat/score", json=body, timeout=60)
+        answer = client.post(url, json=body, timeout=60)
     assert (answer.status_code, answer.headers["azureml-model-deployment"]) == (200, "blue")
     assert answer.json()["output"] == "again"

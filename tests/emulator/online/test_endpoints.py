@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import json
+import time
 import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
+from mlops.emulator import identity
 from mlops.emulator.online import credentials
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from azure.ai.ml.entities import ManagedOnlineEndpoint
 
     from mlops.emulator.home import Home
+    from mlops.emulator.pytest_plugin import Emulator
 
 pytestmark = pytest.mark.xdist_group("endpoints")
 
@@ -32,6 +33,19 @@ def create(ml: MLClient, name: str | None = None, **fields: object) -> ManagedOn
 
 
 @pytest.fixture(scope="module")
+def control(ml: MLClient, emulator: Home) -> Iterator[httpx.Client]:
+    """Return a client of the REST interface, for what the SDK would not send or not show."""
+    token = ml._credential.get_token("https://management.azure.com/.default").token  # noqa: SLF001 - no public way
+    workspace = (
+        f"/subscriptions/{ml.subscription_id}/resourceGroups/{ml.resource_group_name}"
+        f"/providers/Microsoft.MachineLearningServices/workspaces/{ml.workspace_name}"
+    )
+    headers = {"Authorization": f"Bearer {token}"}
+    with httpx.Client(base_url=f"{emulator.url}{workspace}/onlineEndpoints", headers=headers) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
 def endpoint(ml: MLClient) -> Iterator[ManagedOnlineEndpoint]:
     """Return an endpoint without deployments."""
     created = create(ml)
@@ -39,16 +53,50 @@ def endpoint(ml: MLClient) -> Iterator[ManagedOnlineEndpoint]:
     ml.online_endpoints.begin_delete(created.name).result()
 
 
-def test_an_endpoint_is_created_read_listed_and_deleted(ml: MLClient, emulator: Home) -> None:
+def test_an_endpoint_is_created_read_listed_and_deleted(ml: MLClient) -> None:
     """An endpoint succeeds without traffic, keeps its tags, is listed, and is gone after its deletion."""
     created = create(ml, tags={"stage": "deploy"}, description="for chat")
-    assert created.scoring_uri == f"{emulator.url}/endpoints/{created.name}/score"
+    assert str(created.scoring_uri).startswith("https://127.0.0.1:")
+    assert str(created.scoring_uri).endswith(f"/endpoints/{created.name}/score")
     read = ml.online_endpoints.get(created.name)
     assert (read.provisioning_state, read.traffic, read.tags) == ("Succeeded", {}, {"stage": "deploy"})
     assert created.name in {listed.name for listed in ml.online_endpoints.list()}
     ml.online_endpoints.begin_delete(created.name).result()
     with pytest.raises(ResourceNotFoundError):
         ml.online_endpoints.get(created.name)
+
+
+def test_an_operation_is_followed_to_its_end(
+    ml: MLClient, control: httpx.Client, azureml_emulator: Emulator, unique: str
+) -> None:
+    """A write names its operation in two headers and in the body; the resource's state is in between meanwhile."""
+    with azureml_emulator.faults.injected("operation", path=f"*/onlineEndpoints/{unique}", outcome="hang", count=1):
+        accepted = control.put(unique, json={"location": "local", "properties": {"authMode": "Key"}})
+        document = accepted.json()["properties"]
+        assert (accepted.status_code, document["provisioningState"]) == (201, "Creating")
+        assert document["properties"]["AzureAsyncOperationUri"] == accepted.headers["Azure-AsyncOperation"]
+        assert document["properties"]["azureml.onlineendpointid"] == accepted.json()["id"]
+        assert control.get(accepted.headers["Azure-AsyncOperation"]).json()["status"] == "InProgress"
+        assert control.get(accepted.headers["Location"]).status_code == 202
+        with pytest.raises(ResourceExistsError, match="in progress"):
+            create(ml, unique)
+    operation = finished(control, accepted.headers["Azure-AsyncOperation"])
+    assert (operation["status"], operation["startTime"] < operation["endTime"]) == ("Succeeded", True)
+    assert control.get(unique).json()["properties"]["provisioningState"] == "Succeeded"
+    deleted = control.delete(unique)
+    assert deleted.status_code == 202
+    finished(control, deleted.headers["Location"].replace("mfeOperationResults", "mfeOperationsStatus"))
+    assert control.get(unique).status_code == 404
+    assert control.get(deleted.headers["Location"]).status_code == 204, "The operation must outlive the resource."
+
+
+def finished(control: httpx.Client, url: str) -> dict[str, str]:
+    """Return what an operation says when it is over."""
+    deadline = time.monotonic() + 20
+    while (operation := control.get(url).json())["status"] == "InProgress":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return dict(operation)
 
 
 def test_traffic_is_refused_on_creation(ml: MLClient) -> None:
@@ -84,32 +132,33 @@ def test_bad_traffic_is_refused_with_the_inner_reason(
     assert ml.online_endpoints.get(endpoint.name).traffic == {}
 
 
-def test_names_are_unique_in_the_region(endpoint: ManagedOnlineEndpoint, emulator_environment: dict[str, str]) -> None:
+def test_names_are_unique_in_the_region(ml: MLClient, endpoint: ManagedOnlineEndpoint, unique: str) -> None:
     """The same name in another workspace is refused with the service's words."""
     from azure.ai.ml import MLClient
+    from azure.ai.ml.entities import Workspace
     from azure.identity import DefaultAzureCredential
 
-    subscription = emulator_environment["AZURE_SUBSCRIPTION_ID"]
-    other = MLClient(DefaultAzureCredential(), subscription, "other-group", "other-workspace")
+    ml.workspaces.begin_create(Workspace(name=unique)).result()
+    other = MLClient(DefaultAzureCredential(), ml.subscription_id, ml.resource_group_name, unique)
     with pytest.raises(HttpResponseError, match="There is already an endpoint with this name"):
         create(other, endpoint.name)
+    assert endpoint.name not in {listed.name for listed in other.online_endpoints.list()}
 
 
-@pytest.mark.parametrize("name", ["ab", "a" * 33, "1blue", "blue-", "blue_1"])
-def test_bad_names_are_refused_by_the_service_too(ml: MLClient, emulator: Home, name: str) -> None:
-    """Names have 3 to 32 letters, digits and dashes, from a letter to no dash; the service checks it itself."""
-    token = ml._credential.get_token("https://management.azure.com/.default").token  # noqa: SLF001 - no public way
-    workspace = (
-        f"/subscriptions/{ml.subscription_id}/resourceGroups/{ml.resource_group_name}"
-        f"/providers/Microsoft.MachineLearningServices/workspaces/{ml.workspace_name}"
-    )
-    answer = httpx.put(
-        f"{emulator.url}{workspace}/onlineEndpoints/{name}",
-        json={"location": "local", "properties": {"authMode": "Key"}},
-        headers={"Authorization": f"Bearer {token}"},
-    )
+@pytest.mark.parametrize("name", ["ab", "a" * 33, "1blue", "blue-", "blue_1", "blue--1"])
+def test_bad_names_are_refused_by_the_service_too(control: httpx.Client, name: str) -> None:
+    """Names have 3 to 32 letters, digits and single dashes, from a letter to no dash; the service checks it itself."""
+    answer = control.put(name, json={"location": "local", "properties": {"authMode": "Key"}})
     assert answer.status_code == 400
     assert "is invalid" in answer.text
+
+
+def test_a_key_has_a_type_that_exists(control: httpx.Client, endpoint: ManagedOnlineEndpoint) -> None:
+    """Only the primary and the secondary key can be made anew; a key that is given is taken."""
+    answer = control.post(f"{endpoint.name}/regenerateKeys", json={"keyType": "Tertiary"})
+    assert (answer.status_code, "Primary or Secondary" in answer.text) == (400, True)
+    assert control.post(f"{endpoint.name}/regenerateKeys", json={"keyType": "Primary", "keyValue": "my own"}).is_success
+    assert knock(endpoint, "my own") == 404
 
 
 def test_regenerating_a_key_changes_that_key_only(ml: MLClient, endpoint: ManagedOnlineEndpoint) -> None:
@@ -149,20 +198,25 @@ def test_tokens_open_an_endpoint_of_their_mode(ml: MLClient) -> None:
         ml.online_endpoints.begin_delete(name).result()
 
 
-def test_tokens_expire() -> None:
+def test_tokens_expire(emulator: Home) -> None:
     """A token opens until its expiry time and not after."""
     secret = {"tokenSecret": "s"}
     token = credentials.mint_token("s", now=1000.0)
     header = f"Bearer {token['accessToken']}"
     expiry = float(token["expiryTimeUtc"])
-    assert credentials.is_accepted(header, auth_mode="AMLToken", secret=secret, now=expiry)
-    assert not credentials.is_accepted(header, auth_mode="AMLToken", secret=secret, now=expiry + 1)
+    assert credentials.is_accepted(emulator, header, auth_mode="AMLToken", secret=secret, now=expiry)
+    assert not credentials.is_accepted(emulator, header, auth_mode="AMLToken", secret=secret, now=expiry + 1)
 
 
-def test_entra_tokens_are_for_azure_ml_only() -> None:
-    """A token for another audience is refused."""
-    claims = base64.urlsafe_b64encode(json.dumps({"aud": "https://vault.azure.net", "exp": 2000}).encode()).decode()
-    assert not credentials.is_accepted(f"Bearer h.{claims}.s", auth_mode="AADToken", secret={}, now=1000.0)
+def test_entra_tokens_are_for_azure_ml_only(emulator: Home) -> None:
+    """A token for another audience, or one that has expired, is refused."""
+    for audience, lifetime_s, is_good in (
+        ("https://ml.azure.com", 60, True),
+        ("https://ml.azure.com", -60, False),
+        ("https://vault.azure.net", 60, False),
+    ):
+        header = f"Bearer {identity.mint(emulator, audience, lifetime_s=lifetime_s)}"
+        assert credentials.is_accepted(emulator, header, auth_mode="AADToken", secret={}, now=0) == is_good
 
 
 def test_an_unknown_endpoint_is_a_404_on_both_planes(ml: MLClient, endpoint: ManagedOnlineEndpoint) -> None:

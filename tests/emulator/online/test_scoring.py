@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
+import signal
 import ssl
 import threading
 import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from azure.core.exceptions import HttpResponseError, ResourceExistsError
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
+
+    from mlops.emulator.pytest_plugin import Emulator
 
 MODEL = Path(__file__).parents[1] / "models" / "echo"
 PIN = "azureml-model-deployment"
@@ -78,32 +84,31 @@ def wait_for(condition: Any) -> None:
         time.sleep(0.05)
 
 
-@pytest.fixture(scope="module")
-def online(ml: MLClient) -> Iterator[Online]:
-    """Return the endpoint of this module."""
+def start(ml: MLClient, deployments: dict[str, tuple[int, int]]) -> Online:
+    """Return an endpoint with these deployments: their requests at once, and their timeout in milliseconds."""
     from azure.ai.ml.entities import ManagedOnlineDeployment, ManagedOnlineEndpoint, Model, OnlineRequestSettings
 
     name = f"s-{uuid.uuid4().hex[:8]}"
     model = ml.models.create_or_update(Model(name=name, version="1", path=MODEL, type="mlflow_model"))
     endpoint = ml.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name=name)).result()
-    for deployment, concurrency, timeout_ms in (("blue", 1, 2000), ("green", 4, 10000)):
+    for deployment, (concurrency, timeout_ms) in deployments.items():
         settings = OnlineRequestSettings(
             request_timeout_ms=timeout_ms, max_concurrent_requests_per_instance=concurrency
         )
-        ml.online_deployments.begin_create_or_update(
-            ManagedOnlineDeployment(
-                name=deployment,
-                endpoint_name=name,
-                model=model.id,
-                instance_type="Standard_DS3_v2",
-                instance_count=1,
-                request_settings=settings,
-            )
-        ).result()
+        what = {"name": deployment, "endpoint_name": name, "model": model.id, "request_settings": settings}
+        size = {"instance_type": "Standard_DS3_v2", "instance_count": 1}
+        ml.online_deployments.begin_create_or_update(ManagedOnlineDeployment(**what, **size)).result()
     headers = {"Authorization": f"Bearer {ml.online_endpoints.get_keys(name).primary_key}"}
-    with httpx.Client(headers=headers, timeout=30) as client:
-        yield Online(ml, name, endpoint.scoring_uri, headers, client)
-    ml.online_endpoints.begin_delete(name).result()
+    return Online(ml, name, endpoint.scoring_uri, headers, httpx.Client(headers=headers, timeout=30))
+
+
+@pytest.fixture(scope="module")
+def online(ml: MLClient) -> Iterator[Online]:
+    """Return the endpoint of this module."""
+    started = start(ml, {"blue": (1, 2000), "green": (4, 10000)})
+    yield started
+    ml.online_endpoints.begin_delete(started.name).result()
+    started.client.close()
 
 
 def test_without_traffic_only_pinned_requests_are_answered(online: Online) -> None:
@@ -129,6 +134,8 @@ def test_replies_carry_the_tracing_headers(online: Online) -> None:
     assert headers[PIN] == "blue"
     assert str(uuid.UUID(headers["x-request-id"])) == headers["x-ms-request-id"]
     assert headers["x-ms-client-request-id"] == "c" * 40
+    assert headers.get_list("server") == ["azureml-frontdoor"]
+    assert headers["azureml-model-session"] == "blue"
 
 
 def test_invoke_of_the_sdk(online: Online, tmp_path: Path) -> None:
@@ -150,7 +157,8 @@ def test_other_routes_of_the_container_are_reached(online: Online) -> None:
 
 def test_a_slow_model_is_a_408(online: Online) -> None:
     """What takes longer than the request timeout is cut off."""
-    assert online.ask("sleep 2.5", pin="blue").status_code == 408
+    answer = online.ask("sleep 2.5", pin="blue")
+    assert (answer.status_code, answer.headers[PIN]) == (408, "blue")
     wait_for(lambda: online.ask("hello", pin="blue").status_code == 200)
 
 
@@ -169,6 +177,7 @@ def test_too_many_pending_requests_are_a_429(online: Online) -> None:
     assert sorted(answer.status_code for answer in answers) == [200, 200, 429]
     refused = next(answer for answer in answers if answer.status_code == 429)
     assert refused.headers["ms-azureml-model-error-reason"] == "too_many_pending_request"
+    assert (refused.content, refused.headers[PIN]) == (b"", "blue")
     assert "retry-after" not in refused.headers
 
 
@@ -193,6 +202,92 @@ def test_mirrored_copies_are_of_unpinned_requests_only(online: Online) -> None:
     assert online.num_requests("green") == before
     assert {online.ask("hello").headers[PIN] for _ in range(40)} == {"blue"}
     wait_for(lambda: online.num_requests("green") > before)
+
+
+def test_a_shadow_that_hangs_does_not_slow_the_live_answer(online: Online) -> None:
+    """With a stopped shadow, live answers come as fast as ever; copies beyond its in-flight limit are dropped."""
+    pid = int(online.ask("pid", pin="green").json()["output"])
+    online.settle({"blue": 100})
+    online.route({"blue": 100}, {"green": 50})
+    before = online.num_requests("green")
+    wait_for(lambda: online.ask("hello").status_code == 200 and online.num_requests("green") > before)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        answers = [online.ask("hello") for _ in range(60)]
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert {(answer.status_code, answer.headers[PIN]) for answer in answers} == {(200, "blue")}
+    # The shadow has four seconds and more to answer in; the slowest live answer waited for none of them.
+    assert max(answer.elapsed.total_seconds() for answer in answers) < 2
+    online.route({})
+    wait_for(lambda: online.ask("hello", pin="green").status_code == 200)
+
+
+def test_shares_are_right_after_every_change(online: Online) -> None:
+    """Through random changes of traffic every request is answered, and every split is kept."""
+    online.settle({"blue": 100})
+    dice = random.Random(4)  # noqa: S311 - repeatable on purpose
+    for blue in [dice.randint(5, 95) for _ in range(4)]:
+        online.route({"blue": blue, "green": 100 - blue})
+        answers = [online.ask("hello") for _ in range(30)]  # some of the split before
+        time.sleep(0.25)  # the emulator's delay until a write is in effect; nothing else tells that it is
+        settled = [online.ask("hello") for _ in range(150)]
+        assert {answer.status_code for answer in answers + settled} == {200}
+        share = sum(answer.headers[PIN] == "blue" for answer in settled)
+        assert abs(share - 1.5 * blue) < 5 * (150 * blue * (100 - blue)) ** 0.5 / 100
+
+
+def test_faults_strike_the_data_plane(online: Online, azureml_emulator: Emulator) -> None:
+    """A deployment is slow, fails or crashes on demand; the front door refuses, delays or breaks off."""
+    inject = azureml_emulator.faults.injected
+    path = f"/endpoints/{online.name}/*"
+    with inject("slow", endpoint=online.name, deployment="blue", latency_s=2.5):
+        assert online.ask("hello", pin="blue").status_code == 408
+    with inject("model-error", endpoint=online.name, deployment="green", status=503, count=1):
+        answer = online.ask("hello", pin="green")
+        assert (answer.status_code, answer.headers["ms-azureml-model-error-statuscode"]) == (424, "503")
+        assert online.ask("hello", pin="green").status_code == 200
+    with inject("status", path=path, status=500, count=1, retry_after_s=1):
+        answer = online.ask("hello", pin="green")
+        assert (answer.status_code, answer.headers["retry-after"]) == (500, "1")
+    with inject("latency", path=path, latency_s=0.5):
+        assert online.ask("hello", pin="green").elapsed.total_seconds() > 0.5
+    with inject("reset", path=path, count=1), pytest.raises(httpx.TransportError):
+        online.ask("hello", pin="green")
+    with inject("crash", endpoint=online.name, deployment="green"):
+        assert online.ask("hello", pin="green").status_code == 424
+    wait_for(lambda: online.ask("hello", pin="green").status_code == 200)
+
+
+def test_a_write_may_take_long_to_have_effect(online: Online, azureml_emulator: Emulator) -> None:
+    """A delayed write does not undo a later one when its time comes."""
+    online.settle({"blue": 100})
+    with azureml_emulator.faults.injected("propagation", endpoint=online.name, delay_s=1.5, count=1):
+        online.route({})
+    online.settle({"green": 100})
+    until = time.monotonic() + 2
+    while time.monotonic() < until:
+        assert online.ask("hello").headers.get(PIN) == "green"
+
+
+def test_a_name_is_free_when_its_endpoint_is_gone(online: Online, azureml_emulator: Emulator) -> None:
+    """A deletion waits for what is being answered; meanwhile the name is taken, and a second deletion conflicts."""
+    from azure.ai.ml.entities import ManagedOnlineEndpoint
+
+    other = start(online.ml, {"only": (1, 10000)})
+    slow = azureml_emulator.faults.injected("slow", endpoint=other.name, latency_s=1.5)
+    with ThreadPoolExecutor() as pool, slow as fault:
+        answering = pool.submit(other.ask, "hello", pin="only")
+        wait_for(lambda: {each["id"]: each["hits"] for each in azureml_emulator.faults.list()}[fault["id"]])
+        deletion = online.ml.online_endpoints.begin_delete(other.name)
+        with pytest.raises(HttpResponseError, match="There is already an endpoint with this name"):
+            online.ml.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name=other.name))
+        with pytest.raises(ResourceExistsError, match="being deleted"):
+            online.ml.online_endpoints.begin_delete(other.name)
+        assert answering.result().status_code == 200
+    deletion.result()
+    assert other.ask("hello", pin="only").status_code == 404
+    other.client.close()
 
 
 def test_no_request_is_lost_while_traffic_moves_and_the_old_deployment_goes(online: Online) -> None:

@@ -36,7 +36,15 @@ def test_the_new_layout_has_none(registry: MLClient) -> None:
 
 def test_models_are_listed(registry: MLClient) -> None:
     """A list of the registry's models names each once."""
-    assert sorted(model.name for model in registry.models.list()) == ["Phi-3-mini-4k-instruct", "Phi-4"]
+    names = ["Phi-3-mini-4k-instruct", "Phi-3.5-mini-instruct", "Phi-4"]
+    assert sorted(model.name for model in registry.models.list()) == names
+
+
+def test_retired_models_are_still_read(registry: MLClient) -> None:
+    """Phi-3.5 says in its tags since when it is retired."""
+    model = registry.models.get("Phi-3.5-mini-instruct", label="latest")
+    assert (model.version, model.tags["FinetuneRetirementDate"]) == ("6", "2025-08-30")
+    assert ast.literal_eval(model.tags["model_specific_defaults"])["max_seq_length"] == 16384
 
 
 def test_the_pipeline_has_azures_interface(registry: MLClient) -> None:

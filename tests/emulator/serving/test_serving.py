@@ -1,4 +1,4 @@
-"""The container that serves an MLflow model without code."""
+"""The container that serves an MLflow chat model without code."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -21,8 +22,8 @@ pytestmark = pytest.mark.xdist_group("serving")
 
 
 @contextmanager
-def container(model: str) -> Iterator[httpx.Client]:
-    """Serve a model and yield a client when it is ready."""
+def container(model: str | Path) -> Iterator[httpx.Client]:
+    """Serve a model, one of the test models if it is a name, and yield a client when it is ready."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     args = [sys.executable, "-m", "mlops.emulator.serving", str(MODELS / model), "--port", str(port)]
@@ -54,9 +55,9 @@ def chat() -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="module")
-def table() -> Iterator[httpx.Client]:
-    """Return a client of a model that is no chat model."""
-    with container("table") as client:
+def words() -> Iterator[httpx.Client]:
+    """Return a client of a chat model that streams."""
+    with container("stream") as client:
         yield client
 
 
@@ -110,13 +111,102 @@ def test_openai_route(chat: httpx.Client) -> None:
     assert chat.get("/v1/models").json()["data"][0]["id"] == "echo"
 
 
-def test_openai_stream(chat: httpx.Client) -> None:
-    """With `stream`, the answer comes as events that join to the same text and end in `[DONE]`."""
-    body = {"messages": [{"role": "user", "content": "one two three"}], "stream": True}
-    events = [line.removeprefix("data: ") for line in chat.post("/v1/chat/completions", json=body).iter_lines() if line]
-    assert events[-1] == "[DONE]"
-    deltas = [json.loads(event)["choices"][0]["delta"] for event in events[:-1]]
-    assert "".join(delta.get("content", "") for delta in deltas) == "one two three"
+def ask(text: str, **options: object) -> dict[str, object]:
+    """Return a request for a stream."""
+    return {"messages": [{"role": "user", "content": text}], "stream": True, **options}
+
+
+def events(lines: Iterable[str]) -> list[Any]:
+    """Return the data of a whole stream, but for its end, which must be `[DONE]`."""
+    data = [line.removeprefix("data: ") for line in lines if line]
+    assert data[-1] == "[DONE]"
+    return [json.loads(event) for event in data[:-1]]
+
+
+def text_of(chunks: list[Any]) -> str:
+    """Return what the chunks join to."""
+    return "".join(choice["delta"].get("content", "") for chunk in chunks for choice in chunk["choices"])
+
+
+def test_a_stream_has_openais_form(words: httpx.Client) -> None:
+    """The role comes first, then the text, then why it ended; every chunk is of the same completion."""
+    answer = words.post("/v1/chat/completions", json=ask("one two three"))
+    chunks = events(answer.iter_lines())
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert chunks[0]["choices"][0]["delta"] == {"role": "assistant", "content": ""}
+    assert text_of(chunks) == "one two three "
+    assert [chunk["choices"][0]["finish_reason"] for chunk in chunks] == [None] * 4 + ["stop"]
+    assert {(chunk["object"], chunk["model"]) for chunk in chunks} == {("chat.completion.chunk", "stream")}
+    assert len({chunk["id"] for chunk in chunks}) == 1
+    assert all("usage" not in chunk for chunk in chunks)
+
+
+def test_a_stream_tells_its_usage_when_asked(words: httpx.Client) -> None:
+    """With `include_usage`, one more chunk without choices tells it, and all others hold null."""
+    body = ask("one two", stream_options={"include_usage": True})
+    *chunks, last = events(words.post("/v1/chat/completions", json=body).iter_lines())
+    assert (last["choices"], last["usage"]["completion_tokens"]) == ([], 2)
+    assert all(chunk["usage"] is None for chunk in chunks)
+    refused = words.post("/v1/chat/completions", json=body | {"stream": False})
+    assert refused.status_code == 400
+    assert "stream_options" in refused.json()["error"]["message"]
+
+
+def test_words_arrive_before_the_model_knows_the_next(words: httpx.Client, tmp_path: Path) -> None:
+    """Each piece is sent as soon as the model yields it."""
+    go_on = tmp_path / "go-on"
+    with words.stream("POST", "/v1/chat/completions", json=ask(f"first wait-for:{go_on} last")) as answer:
+        lines = filter(None, answer.iter_lines())
+        begin = [json.loads(next(lines).removeprefix("data: ")) for _ in range(2)]
+        assert text_of(begin) == "first "
+        go_on.touch()
+        assert text_of(events(lines)).endswith(" last ")
+
+
+def test_a_model_stops_when_nobody_listens(words: httpx.Client, tmp_path: Path) -> None:
+    """A client that leaves ends the model's work, and the next one is served."""
+    told, never = tmp_path / "told", " ".join(["on"] * 10**5)
+    with words.stream("POST", "/v1/chat/completions", json=ask(f"told-when-left:{told} {never}")) as answer:
+        next(answer.iter_lines())
+    deadline = time.monotonic() + 20
+    while not told.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert text_of(events(words.post("/v1/chat/completions", json=ask("next")).iter_lines())) == "next "
+
+
+def test_a_stream_that_fails_is_no_whole_answer(words: httpx.Client) -> None:
+    """Before its first word a failing model is a 500; after it the stream breaks off, without `[DONE]`."""
+    assert words.post("/v1/chat/completions", json=ask("fail:early")).status_code == 500
+    with (
+        pytest.raises(httpx.RemoteProtocolError),
+        words.stream("POST", "/v1/chat/completions", json=ask("one fail:late")) as answer,
+    ):
+        events(answer.iter_lines())
+
+
+def test_mlflows_chat_agents_speak_openai_too(tmp_path: Path) -> None:
+    """The last message of an agent is the answer; what it yields are the chunks."""
+    import mlflow.pyfunc
+
+    code = Path(__file__).parent / "scripts" / "agent.py"
+    mlflow.pyfunc.save_model(str(tmp_path / "agent"), python_model=str(code), pip_requirements=[])
+    with container(tmp_path / "agent") as client:
+        assert score(client, HELLO).json()["output"] == "hello"
+        assert text_of(events(client.post("/v1/chat/completions", json=ask("one two")).iter_lines())) == "one two "
+
+
+def test_a_model_that_cannot_stream_still_answers_a_stream(chat: httpx.Client) -> None:
+    """The whole answer of a model without `predict_stream` comes in words."""
+    assert text_of(events(chat.post("/v1/chat/completions", json=ask("one two three")).iter_lines())) == "one two three"
+
+
+def test_openai_words_of_today(chat: httpx.Client) -> None:
+    """`max_completion_tokens` is `max_tokens`, content may be a list of texts, the prefix `/v1` may be missing."""
+    parts = [{"type": "text", "text": "para"}, {"type": "text", "text": "meters"}]
+    body = {"messages": [{"role": "user", "content": parts}], "max_completion_tokens": 3}
+    answer = chat.post("/chat/completions", json=body).json()
+    assert json.loads(answer["choices"][0]["message"]["content"]) == {"max_tokens": 3}
 
 
 @pytest.mark.parametrize("body", [{}, {"messages": []}, {"messages": ["hello"]}, {"messages": [{"role": "user"}]}])
@@ -125,29 +215,6 @@ def test_openai_route_refuses_what_is_no_chat(chat: httpx.Client, body: object) 
     answer = chat.post("/v1/chat/completions", json=body)
     assert answer.status_code == 400
     assert "messages" in answer.json()["error"]["message"]
-
-
-@pytest.mark.parametrize(
-    ("data", "form", "echoed"),
-    [
-        ({"columns": ["a", "b"], "index": [0], "data": [[1, "x"]]}, "DataFrame", [{"a": 1, "b": "x"}]),
-        ([[1, 2], [3, 4]], "ndarray", [[1, 2], [3, 4]]),
-        ({"a": [1, 2]}, "dict", {"a": [1, 2]}),
-        (["one", "two"], "list", ["one", "two"]),
-        ("one", "str", "one"),
-    ],
-)
-def test_other_models_take_azures_input_data(table: httpx.Client, data: object, form: str, echoed: object) -> None:
-    """A split table, a list, named tensors and texts reach the model in the form that Azure's script gives them."""
-    answer = table.post("/score", json={"input_data": data}).json()
-    assert (answer["type"], answer["data"]) == (form, echoed)
-
-
-def test_other_models_refuse_mlflows_own_format(table: httpx.Client) -> None:
-    """MLflow's `dataframe_split` is not Azure's format."""
-    answer = table.post("/score", json={"dataframe_split": {"columns": ["a"], "data": [[1]]}})
-    assert answer.status_code == 400
-    assert "input_data" in answer.text
 
 
 def test_a_folder_without_mlmodel_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -1,113 +1,101 @@
-"""The datastores, and the storage account behind them, as azure-storage-blob uses it."""
+"""Datastores: the four of every workspace, and those one makes, with their secrets apart."""
 
 from __future__ import annotations
 
-import http.client
-import os
 from typing import TYPE_CHECKING
 
 import pytest
-from azure.core.exceptions import (
-    ClientAuthenticationError,
-    ResourceExistsError,
-    ResourceNotFoundError,
+from azure.ai.ml import Input, command
+from azure.ai.ml.entities import (
+    AccountKeyConfiguration,
+    AzureBlobDatastore,
+    AzureDataLakeGen2Datastore,
+    AzureFileDatastore,
+    Data,
+    Datastore,
+    SasTokenConfiguration,
 )
-from azure.storage.blob import ContainerClient
+from azure.ai.ml.entities._credentials import ServicePrincipalConfiguration
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-from mlops.emulator import tls
-from mlops.emulator.storage.account import HOST, SAS
+from mlops.emulator.storage import account
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from azure.ai.ml import MLClient
 
     from mlops.emulator.home import Home
 
-
-def _container(emulator: Home, name: str, *, sas: str = f"?{SAS}") -> ContainerClient:
-    pieces = ("max_single_put_size", "max_block_size", "max_single_get_size", "max_chunk_get_size")
-    return ContainerClient.from_container_url(
-        f"{emulator.url}/{HOST}/{name}{sas}",
-        connection_verify=str(emulator.ca),
-        retry_total=0,
-        **dict.fromkeys(pieces, 1000),
-    )
-
-
-@pytest.fixture
-def container(emulator: Home, unique: str) -> ContainerClient:
-    """Return a container of the test's own, whose client cuts everything into pieces of 1,000 bytes."""
-    client = _container(emulator, unique)
-    client.create_container()
-    return client
+_PRINCIPAL = ServicePrincipalConfiguration(tenant_id="t", client_id="c", client_secret="s3cret")  # noqa: S106 - an example
+_ELSEWHERE: list[Datastore] = [
+    AzureBlobDatastore(
+        name="",
+        account_name="a",
+        container_name="c",
+        credentials=SasTokenConfiguration(sas_token="s3cret"),  # noqa: S106 - an example
+    ),
+    AzureFileDatastore(
+        name="", account_name="a", file_share_name="f", credentials=AccountKeyConfiguration(account_key="s3cret")
+    ),
+    AzureDataLakeGen2Datastore(name="", account_name="a", filesystem="f", credentials=_PRINCIPAL),
+]
 
 
-def test_the_default_datastore_is_a_blob_container(ml: MLClient) -> None:
-    """`workspaceblobstore` is the default, and names the emulator as its account."""
+def test_every_workspace_has_four(ml: MLClient, emulator: Home) -> None:
+    """`workspaceblobstore` is the default, and names the emulator as its account; two hold files of the studio."""
     default = ml.datastores.get_default()
     assert default.name == "workspaceblobstore"
-    assert default.account_name.startswith("127.0.0.1:")
-    assert {each.name for each in ml.datastores.list()} == {"workspaceblobstore", "workspaceartifactstore"}
+    assert default.account_name == f"127.0.0.1:{emulator.port}/emulator"
+    assert default.container_name == f"azureml-blobstore-{ml.workspaces.get()._workspace_id}"  # noqa: SLF001 - not public
+    names = {"workspaceblobstore", "workspaceartifactstore", "workspacefilestore", "workspaceworkingdirectory"}
+    assert names <= {each.name for each in ml.datastores.list()}
     with pytest.raises(ResourceNotFoundError):
         ml.datastores.get("nowhere")
+    with pytest.raises(HttpResponseError, match="cannot be deleted"):
+        ml.datastores.delete("workspaceblobstore")
 
 
-@pytest.mark.parametrize("size", [0, 1, 999, 1000, 10_500])
-def test_blobs_come_back_byte_for_byte(container: ContainerClient, size: int) -> None:
-    """Whole or in blocks and ranges, what is uploaded is what is downloaded."""
-    data = os.urandom(size)
-    blob = container.upload_blob("folder/blob with spaces.bin", data, metadata={"origin": "test"})
-    assert blob.download_blob().readall() == data
-    properties = blob.get_blob_properties()
-    assert properties.size == size
-    assert properties.metadata == {"origin": "test"}
+@pytest.mark.parametrize("datastore", _ELSEWHERE, ids=lambda each: type(each).__name__)
+def test_a_datastore_is_kept_without_its_secrets(ml: MLClient, unique: str, datastore: Datastore) -> None:
+    """It is read back as it was made; what opens it is answered only to who asks for that."""
+    datastore.name = unique.replace("-", "_")
+    ml.datastores.create_or_update(datastore)
+    assert ml.datastores.get(datastore.name).account_name == "a"
+    assert "s3cret" not in str(vars(ml.datastores.get(datastore.name).credentials))
+    assert "s3cret" in str(vars(ml.datastores.get(datastore.name, include_secrets=True).credentials))
+    ml.datastores.delete(datastore.name)
+    assert datastore.name not in {each.name for each in ml.datastores.list()}
 
 
-def test_a_range_is_a_part(container: ContainerClient) -> None:
-    """A range of a blob is exactly those bytes."""
-    container.upload_blob("digits", b"0123456789")
-    assert container.download_blob("digits", offset=2, length=3).readall() == b"234"
+def test_a_datastore_needs_a_proper_name(ml: MLClient) -> None:
+    """Lowercase letters, digits and underscores make a name."""
+    with pytest.raises(HttpResponseError, match="invalid"):
+        ml.datastores.create_or_update(AzureBlobDatastore(name="Big-Name", account_name="a", container_name="c"))
 
 
-def test_lists_follow_prefix_and_delimiter(container: ContainerClient) -> None:
-    """A list holds what begins with the prefix, in pages, with folders where a delimiter is given."""
-    for name in ("a/1", "a/2", "a/b/3", "ab", "ä&<>"):
-        container.upload_blob(name, b"")
-    assert list(container.list_blob_names()) == ["a/1", "a/2", "a/b/3", "ab", "ä&<>"]
-    paged = container.list_blobs(name_starts_with="a/", results_per_page=1)
-    assert [blob.name for blob in paged] == ["a/1", "a/2", "a/b/3"]
-    assert {entry.name for entry in container.walk_blobs(name_starts_with="a/")} == {"a/1", "a/2", "a/b/"}
-
-
-def test_overwriting_must_be_meant(container: ContainerClient) -> None:
-    """A second upload fails unless it says `overwrite`; then it replaces bytes and metadata."""
-    container.upload_blob("blob", b"first", metadata={"a": "1"})
-    with pytest.raises(ResourceExistsError):
-        container.upload_blob("blob", b"second")
-    blob = container.upload_blob("blob", b"second", overwrite=True)
-    assert blob.download_blob().readall() == b"second"
-    assert blob.get_blob_properties().metadata == {}
-
-
-def test_missing_blobs_and_containers_are_404(emulator: Home, container: ContainerClient) -> None:
-    """What is not there is not found; a deleted blob is not there."""
-    container.upload_blob("blob", b"x")
-    container.delete_blob("blob")
-    assert not container.get_blob_client("blob").exists()
-    assert not _container(emulator, "no-such-container").exists()
-
-
-@pytest.mark.parametrize(
-    "name", ["../escaped", "%2e%2e/escaped", "a/%2e%2e/%2e%2e/escaped", "%2Fetc/escaped", "..%2Fescaped"]
-)
-def test_names_cannot_lead_out_of_the_container(emulator: Home, container: ContainerClient, name: str) -> None:
-    """A blob's name is no way to the rest of the disk, even for a client that does not tidy its paths."""
-    connection = http.client.HTTPSConnection("127.0.0.1", emulator.port, context=tls.client_context(emulator))
-    connection.request("PUT", f"/{HOST}/{container.container_name}/{name}?{SAS}", body=b"x")
-    assert connection.getresponse().status >= 400
-    assert not list(emulator.root.rglob("escaped"))
-
-
-def test_the_signature_is_demanded(emulator: Home) -> None:
-    """Without a shared access signature the storage account answers nobody."""
-    with pytest.raises(ClientAuthenticationError):
-        list(_container(emulator, "azureml-blobstore", sas="").list_blobs())
+@pytest.mark.parametrize("with_key", [True, False], ids=["key", "identity"])
+def test_data_can_lie_in_a_datastore_of_ones_own(
+    ml: MLClient, emulator: Home, unique: str, tmp_path: Path, *, with_key: bool
+) -> None:
+    """A container of the emulator's account takes uploads and serves jobs, opened by the key or by one's identity."""
+    name = unique.replace("-", "_")
+    credentials = AccountKeyConfiguration(account_key=account.key(emulator)) if with_key else None
+    store = AzureBlobDatastore(
+        name=name, account_name=account.name(emulator), container_name=unique, credentials=credentials
+    )
+    (emulator.blobs / unique).mkdir()
+    ml.datastores.create_or_update(store)
+    (tmp_path / "rows.txt").write_text("one row")
+    data = ml.data.create_or_update(Data(name=unique, path=str(tmp_path / "rows.txt"), type="uri_file", datastore=name))
+    assert f"/datastores/{name}/paths/" in data.path
+    assert [file.read_text() for file in (emulator.blobs / unique).rglob("rows.txt")] == ["one row"]
+    if with_key:
+        job = command(
+            command="grep 'one row' ${{inputs.data}}",
+            environment="azureml://registries/azureml/environments/acft-hf-nlp-gpu/versions/112",
+            inputs={"data": Input(type="uri_file", path=data.path)},
+        )
+        submitted = ml.jobs.create_or_update(job)
+        ml.jobs.stream(submitted.name)
+        assert ml.jobs.get(submitted.name).status == "Completed"

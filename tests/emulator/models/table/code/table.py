@@ -10,7 +10,14 @@ class Table:
 
     def predict(self, data: Any, params: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the type's name, the data and the parameters."""
-        return {"type": type(data).__name__, "data": data, "params": params}
+        plain = data.to_dict(orient="records") if hasattr(data, "to_dict") else data
+        return {"type": type(data).__name__, "data": _lists(plain), "params": params}
+
+
+def _lists(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {name: _lists(tensor) for name, tensor in data.items()}
+    return data.tolist() if hasattr(data, "tolist") else data
 
 
 def _load_pyfunc(_: str) -> Table:

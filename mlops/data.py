@@ -1,0 +1,107 @@
+"""`mlops data`: look at what `prepare` made of a run's conversations."""
+
+from __future__ import annotations
+
+import argparse
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from mlops.errors import InputError, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mlops.datasets.card import DataCard
+
+RUNS: Final = Path("runs")
+SPLITS: Final = ("train", "validation", "test")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run one of the commands; raises MlopsError."""
+    parsed = vars(_parser().parse_args(arguments))
+    parsed.pop("command")(**parsed)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mlops data", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    shown = commands.add_parser("show", help=show.__doc__, description=show.__doc__)
+    shown.add_argument("run", metavar="RUN")
+    shown.add_argument("--split", choices=SPLITS, default="train", help="which file (default: train)")
+    shown.add_argument("--rows", type=_count, default=3, help="how many conversations (default: 3)")
+    shown.set_defaults(command=show)
+    compared = commands.add_parser("diff", help=diff.__doc__, description=diff.__doc__)
+    compared.add_argument("old", metavar="OLD", help="the run of the older data")
+    compared.add_argument("new", metavar="NEW", help="the run of the newer data, whose settings say what is much")
+    compared.set_defaults(command=diff)
+    described = commands.add_parser("card", help=card.__doc__, description=card.__doc__)
+    described.add_argument("run", metavar="RUN")
+    described.set_defaults(command=card)
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text} is no number of conversations: give 1 or more")
+    return int(text)
+
+
+def show(run: str, split: str, rows: int) -> None:
+    """Print the first conversations of a run, as a person reads a chat."""
+    import orjson
+
+    from mlops.reports import chat
+    from mlops.reports.tables import terminal
+
+    with _file(run, f"data/{split}.jsonl").open("rb") as lines:
+        for number, line in enumerate(islice(lines, rows), start=1):
+            chat.show(terminal(), orjson.loads(line), number=number)
+
+
+def diff(old: str, new: str) -> None:
+    """Compare the training data of two runs: exit code 0 if it is worth training again, 1 if it is not."""
+    from mlops.datasets.drift import compare
+    from mlops.datasets.settings import DataSettings
+    from mlops.datasets.tokens import find_tokenizer
+    from mlops.reports import tables
+
+    settings = DataSettings.model_validate(_card(new).settings)
+    tokenizer = find_tokenizer(settings.tokenizer, cache=RUNS / ".cache") if settings.tokenizer else None
+    drift = compare(_file(old, "data/train.jsonl"), _file(new, "data/train.jsonl"), tokenizer=tokenizer)
+    tables.show(tables.terminal(), tables.drift(drift, settings.drift))
+    reasons = drift.reasons(settings.drift)
+    if not reasons:
+        raise Refusal(f"not worth training again: {new} is too much like {old}")
+    print(f"worth training again: {'; '.join(reasons)}")
+
+
+def card(run: str) -> None:
+    """Write a run's data card again, as Markdown and as a page, from its data-card.json."""
+    from mlops.reports.data_card import write
+
+    print(write(_card(run), RUNS / run))
+
+
+def _card(run: str) -> DataCard:
+    from pydantic import ValidationError
+
+    from mlops.datasets.card import DataCard
+
+    path = _file(run, "data-card.json")
+    try:
+        return DataCard.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise InputError(f"{path} is no data card of this version: {error.errors()[0]['msg']}. {_again(run)}") from None
+
+
+def _file(run: str, name: str) -> Path:
+    path = RUNS / run / name
+    if not path.is_file():
+        raise InputError(f"{path} does not exist. {_again(run)}")
+    return path
+
+
+def _again(run: str) -> str:
+    return f"Run `python -m pipelines.prepare --environment NAME --run {run}` first"

@@ -1,0 +1,43 @@
+"""`python -m mlops.datasets`: prepare conversations inside a job, for data that no runner's disk would hold."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from mlops.datasets.prepare import prepare_splits
+from mlops.datasets.settings import DataSettings
+from mlops.errors import MlopsError
+
+
+def main() -> None:
+    """Prepare what the settings say; the outputs, which may be mounted, are written last."""
+    parser = argparse.ArgumentParser(prog="python -m mlops.datasets", description=__doc__)
+    parser.add_argument("--settings", type=Path, required=True, help="JSON file: the section data of the settings")
+    parser.add_argument("--asset", type=Path, help="folder of the data asset that the settings name as source")
+    parser.add_argument("--data", type=Path, required=True, help="folder for train, validation and test")
+    parser.add_argument("--report", type=Path, required=True, help="folder for prepared.json and quarantine.jsonl")
+    given = parser.parse_args()
+    settings = DataSettings.model_validate_json(given.settings.read_bytes())
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
+        work = Path(name)
+        try:
+            prepare_splits(settings, work / "data", cache=work / "cache", show=_say, asset=given.asset)
+        except MlopsError as error:
+            print(error, file=sys.stderr)
+            sys.exit(error.exit_code)
+        shutil.copytree(work / "data", given.data, dirs_exist_ok=True)
+        given.report.mkdir(parents=True, exist_ok=True)
+        for report in ("prepared.json", "quarantine.jsonl"):
+            shutil.copy(work / report, given.report)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""One reader for every format: from a shard to batches of rows as they stand in the source."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mlops.datasets.batch import Batch
+    from mlops.datasets.columns import Columns
+    from mlops.datasets.listing import Format
+    from mlops.datasets.source import Shard
+
+
+def read(shard: Shard, *, columns: Columns | None, wanted: Callable[[str], bool]) -> Iterator[Batch]:
+    """Yield the rows of a shard in its own order, not validated; without `columns`, whole rows.
+
+    A row whose column `prompt` is not `wanted` may be left out unread; it is counted. Raises DataError if the file
+    cannot be opened, or is not of its format.
+    """
+    from mlops.datasets import chitchat, csv_table, json_array, json_lines, parquet
+
+    readers: dict[Format, Callable[..., Iterator[Batch]]] = {
+        "chitchat": chitchat.read,
+        "csv": csv_table.read,
+        "json": json_array.read,
+        "jsonl": json_lines.read,
+        "parquet": partial(parquet.read, columns=columns.names if columns else ()),
+        "tsv": csv_table.read,
+    }
+    return readers[shard.format](shard, wanted=wanted)

@@ -1,0 +1,1 @@
+"""The Python that jobs and deployments run in."""

@@ -1,0 +1,24 @@
+"""What programs find of the machine that the emulator runs on."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+# The emulator's own Python.
+OWN = Path(sys.executable)
+# They neither sign in as whoever started the emulator nor log where that one does.
+_PRIVATE = ("AZURE_", "AZUREML_", "ARM_", "MLFLOW_", "GITHUB_", "ACTIONS_", "PYTHONPATH")
+
+
+def variables(python: Path) -> dict[str, str]:
+    """Return the variables of the emulator that are for everyone, with a Python first on the path."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_PRIVATE)}
+    return kept | {"PATH": f"{python.parent}{os.pathsep}{kept.get('PATH', os.defpath)}", "PYTHONUNBUFFERED": "1"}
+
+
+def note(log: Path, line: str) -> None:
+    """Add a line to a log."""
+    with log.open("a") as file:
+        file.write(f"{line}\n")

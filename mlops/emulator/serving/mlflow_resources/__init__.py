@@ -1,0 +1,1 @@
+"""What Azure's image for MLflow models holds."""

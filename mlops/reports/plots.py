@@ -1,0 +1,83 @@
+"""Histograms as SVG that goes into a page: no background, colors of the page."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mlops.datasets.lengths import Lengths
+
+SIZE_INCHES: Final = (5.6, 2.3)
+MOST_BARS: Final = 30
+TEXT, BARS = "#010203", "#040506"
+"""Stand for the page's own colors until the picture is drawn."""
+COLORS: Final = {TEXT: "currentColor", BARS: "var(--accent)"}
+SETTINGS: Final = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "data-card",
+    "font.family": "sans-serif",
+    "font.size": 11,
+    "text.color": TEXT,
+    "axes.labelcolor": TEXT,
+    "axes.edgecolor": TEXT,
+    "xtick.color": TEXT,
+    "ytick.color": TEXT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+def length_histogram(lengths: Lengths, *, limit: int | None) -> str:
+    """Return the conversations by length; a line marks the length from which a model is not trained on."""
+    widths = [high - low for low, high in zip(lengths.edges, lengths.edges[1:], strict=False)]
+    return _bars(lengths.edges[:-1], lengths.counts, widths=widths, label=lengths.unit, mark=limit)
+
+
+def turn_histogram(turns: Mapping[int, int]) -> str:
+    """Return the conversations by number of messages, those with very many in the last bar."""
+    first, last = min(turns), _last_shown(turns)
+    width = -(-(last + 1 - first) // MOST_BARS)
+    starts = range(first, last + 1, width)
+    counts = [0] * len(starts)
+    for size, rows in turns.items():
+        counts[min((size - first) // width, len(starts) - 1)] += rows
+    return _bars([start - 0.5 for start in starts], counts, widths=[width] * len(starts), label="messages", mark=None)
+
+
+def _last_shown(turns: Mapping[int, int]) -> int:
+    """Return the number of messages that 98 of 100 conversations do not exceed."""
+    left = 0.98 * sum(turns.values())
+    for size in sorted(turns):
+        left -= turns[size]
+        if left <= 0:
+            return size
+    return max(turns)
+
+
+def _bars(
+    starts: Sequence[float], heights: Sequence[int], *, widths: Sequence[float], label: str, mark: int | None
+) -> str:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    with mpl.rc_context(SETTINGS):  # type: ignore[arg-type]  # its names are literals
+        figure = Figure(SIZE_INCHES, layout="constrained")
+        axes = figure.add_subplot()
+        axes.bar(starts, heights, widths, align="edge", color=BARS, linewidth=0)
+        if mark is not None and mark < starts[-1] + widths[-1]:
+            axes.axvline(mark, color=TEXT, linestyle="--", linewidth=1)
+        axes.set_xlabel(label)
+        axes.set_ylabel("conversations")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        drawn = io.StringIO()
+        figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
+    svg = drawn.getvalue()
+    for placeholder, color in COLORS.items():
+        svg = svg.replace(placeholder, color)
+    return svg[svg.index("<svg") :]

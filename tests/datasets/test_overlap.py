@@ -1,0 +1,43 @@
+"""What training data must not hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from mlops.datasets.overlap import find_overlap
+from mlops.datasets.settings import DataSettings
+
+LEAKED = "a conversation of more than thirteen words that is in train and in test at the same time"
+
+
+def write(path: Path, texts: list[str]) -> Path:
+    """Write conversations of one question and its answer."""
+    rows = [[{"role": "user", "content": text}, {"role": "assistant", "content": "yes"}] for text in texts]
+    path.write_bytes(b"".join(orjson.dumps({"messages": row}) + b"\n" for row in rows))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("asked", "contaminated", "near_duplicates"),
+    [
+        ({}, set(), set()),
+        ({"contamination": {"ngram": 13}}, {0, 1}, set()),
+        ({"near_duplicates": 0.8}, set(), {1, 3}),
+        ({"contamination": {"ngram": 13}, "near_duplicates": 0.8}, {0, 1}, {3}),
+    ],
+)
+def test_a_row_is_left_out_for_one_reason(
+    tmp_path: Path, asked: dict[str, object], contaminated: set[int], near_duplicates: set[int]
+) -> None:
+    """Only what the settings ask for; a row that shares test text is no near duplicate as well."""
+    train = write(tmp_path / "train.jsonl", [LEAKED, LEAKED.upper(), "how are you today", "How are you today?"])
+    test = write(tmp_path / "test.jsonl", [LEAKED])
+    sizes = {"percentage": 100, "validation_percentage": 5, "test_percentage": 5, "max_quarantine_percentage": 0}
+    settings = DataSettings.model_validate({"source": "chitchat", "seed": 0, **sizes, **asked})
+    found = find_overlap(train, held_out=[test], settings=settings, workers=1)
+    assert found.contamination.lines == contaminated
+    assert found.near_duplicates.lines == near_duplicates
+    assert found.lines == contaminated | near_duplicates

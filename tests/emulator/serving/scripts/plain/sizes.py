@@ -1,0 +1,3 @@
+"""A module of the scoring script."""
+
+SIZE = "from a module beside the script"
