@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -40,6 +40,30 @@ class WorkspaceSettings(Section):
     resource_group: str
     name: str
     emulator: bool = False
+
+
+class PrepareSettings(DataSettings):
+    """Which conversations, and where they are prepared: in the stage itself, or in a job on a cluster of CPUs."""
+
+    where: Literal["runner", "cluster"] = "runner"
+    cluster: ClusterSettings | None = None
+
+    @property
+    def conversations(self) -> DataSettings:
+        """Return what says which conversations; where they are prepared changes no byte of them."""
+        return DataSettings.model_validate(self.model_dump(exclude={"where", "cluster"}))
+
+    @property
+    def asset(self) -> tuple[str, str] | None:
+        """Return name and version of the data asset that is the source, if it is one."""
+        kind, _, rest = self.source.partition(":")
+        name, _, version = rest.partition(":")
+        return (name, version) if kind == "azureml" else None
+
+    @property
+    def is_local(self) -> bool:
+        """Return whether the source is files of this machine."""
+        return self.source != "chitchat" and not self.source.startswith(("hub:", "azureml:"))
 
 
 class AssetReference(Section):
@@ -92,7 +116,7 @@ class Settings(Section):
     """Everything that can be set, a section per stage."""
 
     workspace: WorkspaceSettings
-    data: DataSettings
+    data: PrepareSettings
     finetune: FinetuneSettings
     evaluate: EvaluateSettings
     gate: GateSettings

@@ -2,88 +2,125 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import shutil
 from pathlib import Path, PurePath
+from typing import Any
 
 from mlops import stage
-from mlops.datasets.prepare import Prepared, prepare_splits
+from mlops.datasets.card import DataCard, describe
+from mlops.datasets.prepare import prepare_splits
+from mlops.datasets.tokens import find_tokenizer
+from mlops.errors import SettingsError
 from mlops.records import DataAsset, Split
+from mlops.reports import data_card
 from mlops.reports.progress import progress
 from mlops.stage import Context
+
+SPEC = Path(__file__).parent / "specs" / "prepare.yml"
 
 
 def prepare(context: Context) -> DataAsset:
     """Turn chat conversations into validated splits and register them as a data asset."""
-    folder = context.folder / "data"
+    made = _on_cluster if context.settings.data.where == "cluster" else _here
+    card, place = made(context)
+    _say(context, card)
+    context.say(f"data card {data_card.write(card, context.folder)}")
+    return _register(context, card, place)
+
+
+def _here(context: Context) -> tuple[DataCard, str]:
+    """Prepare in this process; return the card and the folder of the splits."""
+    settings, folder = context.settings.data.conversations, context.folder / "data"
     cache = context.folder.parent / ".cache"
     asset = _download(context, cache)
     with progress(context.console) as show:
-        prepared = prepare_splits(context.settings.data, folder, cache=cache, show=show, asset=asset)
-    _say(context, prepared)
-    _describe(context, prepared, folder)
-    return _register(context, prepared, folder)
+        prepared = prepare_splits(settings, folder, cache=cache, show=show, asset=asset)
+    tokenizer = find_tokenizer(settings.tokenizer, cache=cache) if settings.tokenizer else None
+    return describe(prepared, folder, settings, tokenizer=tokenizer), str(folder)
 
 
 def _download(context: Context, cache: Path) -> Path | None:
     """Return where the data asset is that the settings name as source, if they name one."""
-    source = context.settings.data.source
-    if not source.startswith("azureml:"):
+    if (asset := context.settings.data.asset) is None:
         return None
     from mlops.workspace.assets import download_data
 
-    name, _, version = source.removeprefix("azureml:").partition(":")
+    name, version = asset
     folder = cache / name / version
     return folder if folder.is_dir() else download_data(context.workspace, name, version, folder)
 
 
-def _say(context: Context, prepared: Prepared) -> None:
-    counts = prepared.counts
-    sizes = ", ".join(f"{split.rows:,} {name}" for name, split in prepared.splits.items())
-    context.say(f"{sizes} conversations, from {counts.read:,} of {prepared.source} ({prepared.columns})")
-    context.say(
-        f"left out: {counts.sampled_out:,} not in the sample, {counts.duplicates:,} duplicates, "
-        f"{counts.near_duplicates:,} near duplicates, {counts.contaminated:,} that share text with what is held out"
+def _on_cluster(context: Context) -> tuple[DataCard, str]:
+    """Prepare in a job, for data that no runner's disk holds; return the card and the address of the splits."""
+    from mlops.workspace.cluster import ensure_cluster
+    from mlops.workspace.jobs import download, follow, submit_component
+
+    data, workspace = context.settings.data, context.workspace
+    if data.cluster is None or data.is_local:
+        raise SettingsError(
+            f"data.where = cluster: the job needs data.cluster (name, size), and cannot see data.source {data.source}: "
+            "register it as a data asset and give azureml:NAME:VERSION, or prepare it here with data.where = runner"
+        )
+    ensure_cluster(workspace, data.cluster)
+    inputs = _inputs(context)
+    digest = hashlib.sha256(data.conversations.model_dump_json().encode()).hexdigest()[:8]
+    name = f"prepare-{context.run}-{digest}"
+    place = f"azureml://datastores/workspaceblobstore/paths/prepared/{name}"
+    submission = submit_component(
+        workspace, SPEC, inputs, name=name, experiment="prepare", compute=data.cluster.name, places={"data": place}
     )
-    for reason, rows in sorted(counts.quarantined.items(), key=lambda item: -item[1]):
+    context.say(str(submission))
+    with progress(context.console) as show:
+        follow(workspace, submission.name, log=context.folder / "prepare.log", on_line=show)
+    report = download(workspace, submission.name, "report", context.folder / "report")
+    shutil.copy(report / "quarantine.jsonl", context.folder)
+    return DataCard.model_validate_json((report / "data-card.json").read_bytes()), place
+
+
+def _inputs(context: Context) -> dict[str, Any]:
+    data, path = context.settings.data, context.folder / "data-settings.json"
+    stage.write(path, data.conversations.model_dump_json(indent=2).encode())
+    asset = {"asset": ("uri_folder", f"azureml:{':'.join(data.asset)}")} if data.asset else {}
+    return {"settings": ("uri_file", str(path))} | asset
+
+
+def _say(context: Context, card: DataCard) -> None:
+    sizes = ", ".join(f"{split.rows:,} {split.name}" for split in card.splits)
+    context.say(f"{sizes} conversations, from {card.read:,} of {card.source} ({card.columns})")
+    context.say(
+        f"left out: {card.sampled_out:,} not in the sample, {card.duplicates:,} duplicates, "
+        f"{card.near_duplicates:,} near duplicates, {card.contaminated:,} that share text with what is held out"
+    )
+    for reason, rows in sorted(card.quarantined.items(), key=lambda item: -item[1]):
         context.say(f"{rows:,} in {context.folder / 'quarantine.jsonl'}: {reason}")
 
 
-def _describe(context: Context, prepared: Prepared, folder: Path) -> None:
-    from mlops.datasets.card import describe
-    from mlops.datasets.tokens import find_tokenizer
-    from mlops.reports.data_card import write
-
-    settings = context.settings.data
-    tokenizer = (
-        find_tokenizer(settings.tokenizer, cache=context.folder.parent / ".cache") if settings.tokenizer else None
-    )
-    context.say(f"data card {write(describe(prepared, folder, settings, tokenizer=tokenizer), context.folder)}")
-
-
-def _register(context: Context, prepared: Prepared, folder: Path) -> DataAsset:
+def _register(context: Context, card: DataCard, place: str) -> DataAsset:
     from mlops.workspace.assets import register_data
 
-    name, version = _asset_name(prepared.source), prepared.content_hash[:16]
+    name, version = _asset_name(card.source), card.content_hash[:16]
     tags = {
-        "source": prepared.source,
-        "revision": prepared.revision or "",
-        "license": prepared.license or "",
-        "settings_hash": prepared.settings_hash,
-        "content_hash": prepared.content_hash,
+        "source": card.source,
+        "revision": card.revision or "",
+        "license": card.license or "",
+        "settings_hash": card.settings_hash,
+        "content_hash": card.content_hash,
     }
-    asset_id, uri = register_data(context.workspace, folder, name=name, version=version, tags=tags)
+    asset_id, uri = register_data(context.workspace, place, name=name, version=version, tags=tags)
     splits = {
-        split: Split(rows=file.rows, sha256=file.sha256, uri=f"{uri}/{split}.jsonl")
-        for split, file in prepared.splits.items()
+        split.name: Split(rows=split.rows, sha256=split.sha256, uri=f"{uri}/{split.name}.jsonl")
+        for split in card.splits
     }
     context.say(f"data asset {asset_id}")
     return DataAsset(
         id=asset_id,
         name=name,
         version=version,
-        source=prepared.source,
-        content_hash=prepared.content_hash,
-        quarantined=sum(prepared.counts.quarantined.values()),
+        source=card.source,
+        content_hash=card.content_hash,
+        quarantined=sum(card.quarantined.values()),
         **splits,
     )
 

@@ -8,8 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from mlops.datasets.card import DataCard, describe
 from mlops.datasets.prepare import prepare_splits
 from mlops.datasets.settings import DataSettings
+from mlops.datasets.tokens import find_tokenizer
 from mlops.errors import MlopsError
 
 
@@ -19,20 +21,29 @@ def main() -> None:
     parser.add_argument("--settings", type=Path, required=True, help="JSON file: the section data of the settings")
     parser.add_argument("--asset", type=Path, help="folder of the data asset that the settings name as source")
     parser.add_argument("--data", type=Path, required=True, help="folder for train, validation and test")
-    parser.add_argument("--report", type=Path, required=True, help="folder for prepared.json and quarantine.jsonl")
+    parser.add_argument(
+        "--report", type=Path, required=True, help="folder for what is said of them"
+    )
     given = parser.parse_args()
     settings = DataSettings.model_validate_json(given.settings.read_bytes())
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
         work = Path(name)
         try:
-            prepare_splits(settings, work / "data", cache=work / "cache", show=_say, asset=given.asset)
+            card = _prepare(settings, work, given.asset)
         except MlopsError as error:
             print(error, file=sys.stderr)
             sys.exit(error.exit_code)
         shutil.copytree(work / "data", given.data, dirs_exist_ok=True)
         given.report.mkdir(parents=True, exist_ok=True)
+        (given.report / "data-card.json").write_text(card.model_dump_json(), encoding="utf-8")
         for report in ("prepared.json", "quarantine.jsonl"):
             shutil.copy(work / report, given.report)
+
+
+def _prepare(settings: DataSettings, work: Path, asset: Path | None) -> DataCard:
+    prepared = prepare_splits(settings, work / "data", cache=work / "cache", show=_say, asset=asset)
+    tokenizer = find_tokenizer(settings.tokenizer, cache=work / "cache") if settings.tokenizer else None
+    return describe(prepared, work / "data", settings, tokenizer=tokenizer)
 
 
 def _say(line: str) -> None:

@@ -62,9 +62,9 @@ def _which(version: str) -> dict[str, str]:
 
 
 def register_data(
-    workspace: Workspace, folder: Path, *, name: str, version: str, tags: Mapping[str, str]
+    workspace: Workspace, place: str, *, name: str, version: str, tags: Mapping[str, str]
 ) -> tuple[str, str]:
-    """Register a folder as data asset, unless that version exists; return the asset's id and its folder's URI."""
+    """Register a folder, here or in a datastore, as data asset unless that version exists; return its id and URI."""
     from azure.ai.ml.constants import AssetTypes
     from azure.ai.ml.entities import Data
     from azure.core.exceptions import ResourceNotFoundError
@@ -73,7 +73,7 @@ def register_data(
         try:
             asset = workspace.ml.data.get(name, version)
         except ResourceNotFoundError:
-            data = Data(name=name, version=version, path=str(folder), type=AssetTypes.URI_FOLDER, tags=dict(tags))
+            data = Data(name=name, version=version, path=place, type=AssetTypes.URI_FOLDER, tags=dict(tags))
             asset = workspace.ml.data.create_or_update(data)
     return f"azureml:{name}:{version}", str(asset.path).rstrip("/")
 

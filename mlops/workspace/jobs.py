@@ -6,6 +6,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import TextIOBase
 from itertools import count
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from mlops.errors import AzureError
@@ -82,13 +83,21 @@ def submit_finetuning(
 
 
 def submit_component(
-    workspace: Workspace, spec: Path, inputs: Mapping[str, Any], *, name: str, experiment: str, compute: str
+    workspace: Workspace,
+    spec: Path,
+    inputs: Mapping[str, Any],
+    *,
+    name: str,
+    experiment: str,
+    compute: str,
+    places: Mapping[str, str] = MappingProxyType({}),
 ) -> Submission:
     """Submit a component of ours as a pipeline of one step, whose outputs are the component's.
 
-    Inputs are numbers, texts, or (type, path) pairs. A pipeline, because a job alone has no optional inputs.
+    Inputs are numbers, texts, or (type, path) pairs; `places` says where an output goes, if not among the job's own.
+    A pipeline, because a job alone has no optional inputs.
     """
-    from azure.ai.ml import Input, load_component
+    from azure.ai.ml import Input, Output, load_component
     from azure.ai.ml.dsl import pipeline
 
     values = {key: Input(type=value[0], path=value[1]) for key, value in inputs.items() if isinstance(value, tuple)}
@@ -101,6 +110,8 @@ def submit_component(
     with azure_errors(f"build the job of {spec.name}"):
         job = pipeline(one_step, name=name, default_compute=compute)()
     job.name = name
+    for output, path in places.items():
+        job.outputs[output] = Output(type="uri_folder", path=path)
     return _submit(workspace, job, experiment)
 
 
@@ -125,9 +136,10 @@ def _status(workspace: Workspace, name: str) -> str | None:
     from azure.core.exceptions import ResourceNotFoundError
 
     try:
-        return str(workspace.ml.jobs.get(name).status)
+        status: str = workspace.ml.jobs.get(name).status  # an enum or text, which are equal but do not print alike
     except ResourceNotFoundError:
         return None
+    return status
 
 
 def follow(workspace: Workspace, name: str, *, log: Path, on_line: Callable[[str], None]) -> str:
@@ -146,7 +158,7 @@ def follow(workspace: Workspace, name: str, *, log: Path, on_line: Callable[[str
             workspace.ml.jobs.stream(name)
         job = workspace.ml.jobs.get(name)
     if job.status != "Completed":
-        raise AzureError(f"job {name} ended as {job.status}; its log is {log}")
+        raise AzureError(f"job {name} ended as {job.status.lower()}; its log is {log}")
     return str(job.studio_url)
 
 

@@ -42,3 +42,30 @@ def test_quarantined_rows_have_row_number_and_reason(first: Released) -> None:
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     assert len(rows) == first["prepare"].quarantined
     assert all(set(row) == {"file", "row", "reason", "message", "value"} for row in rows)
+
+
+def test_a_cluster_prepares_the_same_bytes(first: Released) -> None:
+    """Where conversations are prepared changes nothing but where they lie."""
+    result = first.site.program("prepare", "clustered", MLOPS_DATA__WHERE="cluster")
+    assert result.returncode == 0, result.stdout + result.stderr
+    here, there = first["prepare"], first.site.record("clustered", "prepare")
+    assert there.content_hash == here.content_hash
+    folder = first.site.folder / "runs" / "clustered"
+    assert not (folder / "data").exists()
+    assert (folder / "quarantine.jsonl").read_bytes() == (folder.parent / "first" / "quarantine.jsonl").read_bytes()
+
+
+def test_a_cluster_cannot_see_the_files_of_this_machine(first: Released) -> None:
+    """The mistake costs no job; the message names both ways out."""
+    result = first.site.program("prepare", "lost", MLOPS_DATA__WHERE="cluster", MLOPS_DATA__SOURCE="rows.jsonl")
+    assert result.returncode == 2
+    assert "cannot see data.source rows.jsonl" in result.stderr + result.stdout
+
+
+def test_a_data_asset_is_a_source(first: Released) -> None:
+    """What one run registered another takes as it is, splits and all."""
+    source = f"azureml:{first['prepare'].name}:{first['prepare'].version}"
+    everything = {"MLOPS_DATA__PERCENTAGE": "100", "MLOPS_DATA__NEAR_DUPLICATES": "null"}
+    result = first.site.program("prepare", "again", MLOPS_DATA__SOURCE=source, **everything)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert first.site.record("again", "prepare").test.rows == first["prepare"].test.rows

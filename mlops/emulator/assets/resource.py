@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from mlops.emulator import arm
-from mlops.emulator.assets import content, rules, versions
+from mlops.emulator.assets import content, curated, rules, versions
 from mlops.emulator.bodies import BODY
 from mlops.emulator.context import REGISTRY, STORE, WORKSPACE
 from mlops.emulator.errors import ArmError, bad_request, not_found
@@ -104,9 +104,14 @@ async def list_containers(request: web.Request) -> web.Response:
 
 
 async def _adopt(request: web.Request) -> None:
-    """Take in the models that were registered through MLflow meanwhile."""
-    if request.match_info["kind"] == "models":
+    """Take in the models that were registered through MLflow meanwhile, and the curated environment that is named."""
+    info = request.match_info
+    if info["kind"] == "models":
         await registration.adopt_mlflow_models(request.app)
+    if info["kind"] == "environments" and "workspace" in info and "name" in info:
+        id_ = _container_id(_id(info))
+        for document in [] if request.app[STORE].get(id_) else curated.versions(id_):
+            request.app[STORE].put(document["id"], document)
 
 
 def store(app: web.Application, info: Mapping[str, str], document: Document) -> None:
@@ -138,7 +143,7 @@ def _id(info: Mapping[str, str]) -> str:
 
 
 def _container_id(id_: str) -> str:
-    return id_.rpartition("/versions/")[0]
+    return id_.partition("/versions/")[0]
 
 
 def _type(info: Mapping[str, str]) -> str:

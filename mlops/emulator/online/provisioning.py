@@ -33,7 +33,7 @@ SERVED = "/_emulator/served"
 # What the service says when nothing tells it which image to run; the field is its own.
 _NO_IMAGE = "InferenceContainerConfiguration.ServingContainer.Image: 'Image' must not be empty."
 _DELAY_VARIABLE = "AZUREML_EMULATOR_PROPAGATION_DELAY_S"
-_DEFAULT_DELAY_S = 0.2
+_DEFAULT_DELAY_S = 0.0
 
 
 async def provision(app: web.Application, document: Document) -> None:

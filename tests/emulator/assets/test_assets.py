@@ -185,3 +185,17 @@ def test_names_follow_azures_rule(ml: MLClient, name: str, model_folder: Path) -
     """A name is at most 255 letters, digits, dashes, dots and underscores."""
     with pytest.raises(HttpResponseError, match="invalid"):
         ml.models.create_or_update(Model(name=name, version="1", path=str(model_folder)))
+
+
+@pytest.mark.parametrize("name", ["AzureML-sklearn-1.0-ubuntu20.04-py38-cpu", "sklearn-1.5"])
+def test_curated_environments_are_in_every_workspace(ml: MLClient, name: str) -> None:
+    """Microsoft's environments need not be registered; their latest version is found by name."""
+    latest = ml.environments.get(name, label="latest")
+    assert (latest.name, latest.version) == (name, "1")
+    assert ml.environments.get(name, "1").image.startswith("mcr.microsoft.com/azureml/curated/")
+
+
+def test_an_environment_of_ones_own_must_exist(ml: MLClient, unique: str) -> None:
+    """Any other name is looked for among what was registered."""
+    with pytest.raises(ResourceNotFoundError):
+        ml.environments.get(unique, "1")
