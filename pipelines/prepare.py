@@ -75,7 +75,9 @@ def _on_cluster(context: Context) -> tuple[DataCard, str]:
     with progress(context.console) as show:
         follow(workspace, submission.name, log=context.folder / "prepare.log", on_line=show)
     report = download(workspace, submission.name, "report", context.folder / "report")
-    shutil.copy(report / "quarantine.jsonl", context.folder)
+    (context.folder / "data").mkdir(exist_ok=True)
+    for name, folder in (("quarantine.jsonl", context.folder), ("test.jsonl", context.folder / "data")):
+        shutil.copy(report / name, folder)
     return DataCard.model_validate_json((report / "data-card.json").read_bytes()), place
 
 

@@ -38,6 +38,8 @@ def main() -> None:
         (given.report / "data-card.json").write_text(card.model_dump_json(), encoding="utf-8")
         for report in ("prepared.json", "quarantine.jsonl"):
             shutil.copy(work / report, given.report)
+        # The rollout asks what no model was trained on, and it runs where the stages do.
+        shutil.copy(work / "data" / "test.jsonl", given.report)
 
 
 def _prepare(settings: DataSettings, work: Path, asset: Path | None) -> DataCard:

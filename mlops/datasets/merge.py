@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import heapq
+from bisect import bisect_right
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import IO, TYPE_CHECKING, Final
 
 from mlops.datasets.sample import KEY_DIGITS
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 MAX_RUNS: Final = 240
 """Files that are open at once; macOS allows a process 256."""
 BUFFER_BYTES: Final = 16 << 20
-"""What all runs together are read ahead."""
+"""What all runs together are read ahead: hundreds of records that are sorted at once cost less than as many steps."""
+READ_BYTES: Final = 1 << 16
 CHUNK_BYTES: Final = 1 << 19
 """What is written and hashed at once: fits into a core's cache, and is worth the change of threads."""
 ROW: Final = KEY_DIGITS + 1
@@ -112,18 +114,35 @@ def _few(runs: Sequence[Path], spool: Path, *, level: int = 0) -> Sequence[Path]
 
 @contextmanager
 def _merged(runs: Sequence[Path]) -> Iterator[Iterator[bytes]]:
-    buffer = min(CHUNK_BYTES, BUFFER_BYTES // max(len(runs), 1))
     with ExitStack() as stack:
-        yield heapq.merge(*[stack.enter_context(run.open("rb", buffer)) for run in runs])
+        files = [stack.enter_context(run.open("rb", READ_BYTES)) for run in runs]
+        yield chain.from_iterable(_sorted(files, BUFFER_BYTES // max(len(runs), 1)))
+
+
+def _sorted(files: Sequence[IO[bytes]], ahead: int) -> Iterator[list[bytes]]:
+    """Yield the lines of sorted files in order, in lists; of each file about `ahead` bytes are held."""
+    held = {file: lines for file in files if (lines := file.readlines(ahead))}
+    while held:
+        last = min(lines[-1] for lines in held.values())  # up to here nothing is missing
+        taken = []
+        for file, lines in list(held.items()):
+            end = bisect_right(lines, last)
+            taken += lines[:end]
+            rest = lines[end:]
+            held[file] = rest if end < len(rest) else rest + file.readlines(ahead)
+            if not held[file]:
+                del held[file]
+        taken.sort()
+        yield taken
 
 
 class Writer:
-    """Writes lines, and hashes them in a thread, which the interpreter's lock does not hold up."""
+    """Writes and hashes lines in a thread, which the interpreter's lock does not hold up."""
 
     def __init__(self, file: IO[bytes], thread: ThreadPoolExecutor) -> None:
         self._file, self._thread = file, thread
         self._digest = hashlib.sha256()
-        self._hashed: Future[None] | None = None
+        self._written: Future[None] | None = None
         self._lines: list[bytes] = []
         self._size = self._rows = 0
 
@@ -144,10 +163,13 @@ class Writer:
     def _flush(self) -> None:
         chunk = b"".join(self._lines)
         self._wait()
-        self._hashed = self._thread.submit(self._digest.update, chunk)
-        self._file.write(chunk)
+        self._written = self._thread.submit(self._write, chunk)
         self._lines, self._size = [], 0
 
+    def _write(self, chunk: bytes) -> None:
+        self._file.write(chunk)
+        self._digest.update(chunk)
+
     def _wait(self) -> None:
-        if self._hashed:
-            self._hashed.result()
+        if self._written:
+            self._written.result()

@@ -19,10 +19,7 @@ import orjson
 
 from mlops.datasets import quarantine
 from mlops.datasets.columns import Columns, detect
-from mlops.datasets.contamination import Leak
-from mlops.datasets.duplicates import Example
 from mlops.datasets.merge import Merged, PreparedSplit, left_out, merge
-from mlops.datasets.overlap import Overlap, find_overlap
 from mlops.datasets.read import read
 from mlops.datasets.sample import Sample
 from mlops.datasets.shard import Spooled, Work
@@ -38,6 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from mlops.datasets.contamination import Leak
+    from mlops.datasets.duplicates import Example
+    from mlops.datasets.overlap import Overlap
     from mlops.datasets.settings import DataSettings, SplitName
 
 MIN_TRAIN_ROWS: Final = 10
