@@ -187,6 +187,9 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     monkeypatch.setenv("HF_ENDPOINT", handler.hub.endpoint)
     monkeypatch.setenv("HF_TOKEN", "")
+    # Tests of the trainer that ran in this worker before have gone offline.
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     yield handler.hub
     server.shutdown()
     server.server_close()
