@@ -16,7 +16,7 @@ from mlops.datasets.settings import DataSettings
 @pytest.mark.xdist_group("release")
 def test_an_unmodified_program_runs_end_to_end(emulator_environment: dict[str, str], tmp_path: Path) -> None:
     """Sign-in to answer and clean-up, with nothing but environment variables pointing at the emulator."""
-    sizes = {"rows": 60, "validation_percentage": 5, "test_percentage": 20, "max_quarantine_percentage": 60}
+    sizes = {"rows": 60, "validation_percentage": 15, "test_percentage": 20, "max_quarantine_percentage": 60}
     settings = DataSettings(source="chitchat", seed=0, workers=1, **sizes)
     prepare_splits(settings, tmp_path / "data", cache=tmp_path / "cache", show=lambda _: None)
     script = Path(__file__).parent / "flows" / "seed_flow.py"

@@ -21,9 +21,7 @@ def main() -> None:
     parser.add_argument("--settings", type=Path, required=True, help="JSON file: the section data of the settings")
     parser.add_argument("--asset", type=Path, help="folder of the data asset that the settings name as source")
     parser.add_argument("--data", type=Path, required=True, help="folder for train, validation and test")
-    parser.add_argument(
-        "--report", type=Path, required=True, help="folder for what is said of them"
-    )
+    parser.add_argument("--report", type=Path, required=True, help="folder for what is said of them")
     given = parser.parse_args()
     settings = DataSettings.model_validate_json(given.settings.read_bytes())
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlops.datasets.validate import Problem, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 ROWS = 250
 """Rows of a batch: enough to spread the cost of handing it on, few enough for rows of megabytes."""
@@ -24,6 +24,13 @@ class Unreadable:
     value: str
 
 
+class Sound(NamedTuple):
+    """A conversation in which the reader found nothing wrong: its prompt, and its messages `{role, content}`."""
+
+    prompt: str
+    messages: list[dict[str, str]]
+
+
 NumberedRow = tuple[int, dict[str, Any] | Unreadable]
 """The row's number in its file, counted from 1, and what stands there."""
 
@@ -32,7 +39,7 @@ NumberedRow = tuple[int, dict[str, Any] | Unreadable]
 class Batch:
     """Some rows of a shard, and how many more were left out because their prompt is not wanted."""
 
-    rows: list[NumberedRow]
+    rows: Sequence[NumberedRow | tuple[int, Sound]]
     left_out: int = 0
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_right
+import heapq
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from typing import IO, TYPE_CHECKING, Final
 
 from mlops.datasets.sample import KEY_DIGITS
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 MAX_RUNS: Final = 240
 """Files that are open at once; macOS allows a process 256."""
 BUFFER_BYTES: Final = 16 << 20
-"""What all runs together are read ahead: hundreds of records that are sorted at once cost less than as many steps."""
-READ_BYTES: Final = 1 << 16
+"""What all runs together are read ahead."""
 CHUNK_BYTES: Final = 1 << 19
 """What is written and hashed at once: fits into a core's cache, and is worth the change of threads."""
 ROW: Final = KEY_DIGITS + 1
@@ -114,26 +112,9 @@ def _few(runs: Sequence[Path], spool: Path, *, level: int = 0) -> Sequence[Path]
 
 @contextmanager
 def _merged(runs: Sequence[Path]) -> Iterator[Iterator[bytes]]:
+    buffer = min(CHUNK_BYTES, BUFFER_BYTES // max(len(runs), 1))
     with ExitStack() as stack:
-        files = [stack.enter_context(run.open("rb", READ_BYTES)) for run in runs]
-        yield chain.from_iterable(_sorted(files, BUFFER_BYTES // max(len(runs), 1)))
-
-
-def _sorted(files: Sequence[IO[bytes]], ahead: int) -> Iterator[list[bytes]]:
-    """Yield the lines of sorted files in order, in lists; of each file about `ahead` bytes are held."""
-    held = {file: lines for file in files if (lines := file.readlines(ahead))}
-    while held:
-        last = min(lines[-1] for lines in held.values())  # up to here nothing is missing
-        taken = []
-        for file, lines in list(held.items()):
-            end = bisect_right(lines, last)
-            taken += lines[:end]
-            rest = lines[end:]
-            held[file] = rest if end < len(rest) else rest + file.readlines(ahead)
-            if not held[file]:
-                del held[file]
-        taken.sort()
-        yield taken
+        yield heapq.merge(*[stack.enter_context(run.open("rb", buffer)) for run in runs])
 
 
 class Writer:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from mlops.datasets.batch import Batch, unreadable
+from mlops.datasets.columnar import sound
 from mlops.datasets.validate import Reason
 from mlops.errors import DataError
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pyarrow import RecordBatch
     from pyarrow.parquet import ParquetFile
 
+    from mlops.datasets.columns import Columns
     from mlops.datasets.source import Shard
 
 ROWS: Final = 100
@@ -40,10 +42,13 @@ def open_file(path: Path) -> ParquetFile:
         raise DataError(f"{path} is no Parquet file, or not all of it: {error}") from None
 
 
-def read(shard: Shard, *, wanted: Callable[[str], bool], columns: Sequence[str] = ()) -> Iterator[Batch]:
+def read(
+    shard: Shard, *, wanted: Callable[[str], bool], columns: Sequence[str] = (), judged_by: Columns | None = None
+) -> Iterator[Batch]:
     """Yield the rows of the row groups from `start` to `stop`, of these columns or of all.
 
-    Only the column `prompt` of a row that is not `wanted` becomes Python objects.
+    Only the column `prompt` of a row that is not `wanted` becomes Python objects. With `judged_by`, conversations that
+    are plainly sound are handed on as such.
     """
     import pyarrow as pa
 
@@ -55,19 +60,28 @@ def read(shard: Shard, *, wanted: Callable[[str], bool], columns: Sequence[str] 
         for group in range(shard.start, stop):
             # One group at a time: an iterator over all keeps the last one's pages.
             for batch in file.iter_batches(ROWS, row_groups=[group], columns=names, use_threads=False):
-                yield _batch(batch, first, wanted)
+                yield _batch(batch, first, wanted, judged_by)
                 first += len(batch)
     except (OSError, pa.ArrowException) as error:
         problem = f"{error}: this row and those after it, up to row group {stop}, are missing"
         yield Batch([(first, unreadable(Reason.BROKEN_FILE, problem, ""))])
 
 
-def _batch(batch: RecordBatch, first: int, wanted: Callable[[str], bool]) -> Batch:
+def _batch(batch: RecordBatch, first: int, wanted: Callable[[str], bool], judged_by: Columns | None) -> Batch:
     prompts = _prompts(batch)
     places = [place for place, prompt in enumerate(prompts) if prompt is None or wanted(prompt)]
-    rows = _rows(batch, places)
+    rows = _judged(batch, prompts, judged_by) if judged_by and len(places) == len(batch) else _rows(batch, places)
     numbers = [first + place for place in places]
     return Batch(list(zip(numbers, rows, strict=True)), len(prompts) - len(places))
+
+
+def _judged(batch: RecordBatch, prompts: Sequence[str | None], columns: Columns) -> list[Any]:
+    """Return the rows of a batch, those that are plainly sound as such."""
+    found = sound(batch, prompts, columns)
+    others = [place for place, row in enumerate(found) if row is None]
+    for place, row in zip(others, _rows(batch, others), strict=True):
+        found[place] = row
+    return found
 
 
 def _prompts(batch: RecordBatch) -> list[str | None]:

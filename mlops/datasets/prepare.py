@@ -184,6 +184,8 @@ def _quarantine(
 
 def _without_overlap(settings: DataSettings, merged: Merged, building: Path) -> tuple[PreparedSplit, Overlap]:
     """Leave out of train what is in the other splits or in benchmarks, or nearly twice."""
+    from mlops.datasets.overlap import find_overlap
+
     train, held_out = building / "train.jsonl", [building / f"{name}.jsonl" for name in SPLITS if name != "train"]
     overlap = find_overlap(train, held_out=held_out, settings=settings, workers=settings.workers or num_cores())
     return left_out(train, overlap.lines) if overlap.lines else merged.splits["train"], overlap

@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from mlops.datasets.source import Shard
 
 
-def read(shard: Shard, *, columns: Columns | None, wanted: Callable[[str], bool]) -> Iterator[Batch]:
-    """Yield the rows of a shard in its own order, not validated; without `columns`, whole rows.
+def read(
+    shard: Shard, *, columns: Columns | None, wanted: Callable[[str], bool], judged: bool = False
+) -> Iterator[Batch]:
+    """Yield the rows of a shard in its own order; without `columns`, whole rows.
 
-    A row whose column `prompt` is not `wanted` may be left out unread; it is counted. Raises DataError if the file
+    A row whose column `prompt` is not `wanted` may be left out unread; it is counted. Where a reader can tell at once
+    that a conversation is sound, it may hand it on as such if rows shall be `judged`. Raises DataError if the file
     cannot be opened, or is not of its format.
     """
     from mlops.datasets import chitchat, csv_table, json_array, json_lines, parquet
@@ -27,7 +30,9 @@ def read(shard: Shard, *, columns: Columns | None, wanted: Callable[[str], bool]
         "csv": csv_table.read,
         "json": json_array.read,
         "jsonl": json_lines.read,
-        "parquet": partial(parquet.read, columns=columns.names if columns else ()),
+        "parquet": partial(
+            parquet.read, columns=columns.names if columns else (), judged_by=columns if judged else None
+        ),
         "tsv": csv_table.read,
     }
     return readers[shard.format](shard, wanted=wanted)

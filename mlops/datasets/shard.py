@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import orjson
 
 from mlops.datasets import quarantine
-from mlops.datasets.batch import Unreadable
+from mlops.datasets.batch import Sound, Unreadable
 from mlops.datasets.columns import Columns, prompt_id
 from mlops.datasets.read import read
 from mlops.datasets.sample import Sample
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mlops.datasets.split import Row
     from mlops.datasets.tokens import TokenLimits
 
-    Raw = dict[str, Any] | Unreadable
+    Raw = dict[str, Any] | Sound | Unreadable
     Record = tuple[bytes, bytes]
 
 RUN_BYTES: Final = 8 << 20
@@ -103,7 +103,7 @@ def _no_collection() -> Iterator[None]:
 
 def _spool(shard: Shard, work: Work, runs: _Runs, bad: IO[bytes]) -> Spooled:
     num_read = num_sampled_out = 0
-    for batch in read(shard, columns=work.columns, wanted=_wanted(work)):
+    for batch in read(shard, columns=work.columns, wanted=_wanted(work), judged=work.limits is None):
         num_read += len(batch.rows) + batch.left_out
         num_sampled_out += batch.left_out
         for number, raw in batch.rows:
@@ -130,12 +130,17 @@ def _judged(raw: Raw, shard: Shard, work: Work) -> Record | Problem | None:
     """Return the record of a row, or why it cannot be trained on, or None if it is not in the sample."""
     if isinstance(raw, Unreadable):
         return raw.problem
-    row = work.columns.row(raw)
+    row = _row(raw) if isinstance(raw, Sound) else work.columns.row(raw)
     if isinstance(row, Problem):
         return row
     if not work.sample.takes(row["prompt_id"]):
         return None
-    return problem(row, limits=work.limits) or _record(row, shard, work)
+    found = None if isinstance(raw, Sound) else problem(row, limits=work.limits)
+    return found or _record(row, shard, work)
+
+
+def _row(sound: Sound) -> Row:
+    return {"prompt": sound.prompt, "prompt_id": prompt_id(sound.prompt), "messages": sound.messages}
 
 
 def _record(row: Row, shard: Shard, work: Work) -> Record | Problem:
@@ -156,7 +161,7 @@ def _record(row: Row, shard: Shard, work: Work) -> Record | Problem:
 
 def _bad_key(raw: Raw, work: Work) -> str:
     """Return the id by which a bad row is sampled: that of its prompt, or of how it begins."""
-    prompt = None if isinstance(raw, Unreadable) or work.columns.prompt is None else raw.get(work.columns.prompt)
+    prompt = raw.get(work.columns.prompt) if work.columns.prompt and isinstance(raw, dict) else None
     return prompt_id(prompt if isinstance(prompt, str) else _shown(raw))
 
 

@@ -66,22 +66,28 @@ def problem(row: Mapping[str, Any], *, limits: TokenLimits | None = None) -> Pro
     return None
 
 
+def is_sound(roles: Sequence[str], contents: Sequence[str]) -> bool:
+    """Return whether messages with these roles and texts break no rule, at the speed of C loops over the whole row.
+
+    Raises TypeError for contents that are no texts. Whether they are Unicode is not looked at.
+    """
+    turns = roles[1:] if roles and roles[0] == "system" else roles
+    return (
+        len(turns) > 1
+        and turns == ["user", "assistant"] * (len(turns) // 2)
+        and all(contents)
+        and not any(map(str.isspace, contents))
+        and not [content for content in contents if "\0" in content]
+    )
+
+
 def _is_sound(messages: Any) -> bool:
-    """Return whether `_first_problem` would find nothing, at the speed of C loops over the whole row."""
+    """Return whether `_first_problem` would find nothing."""
     try:
         roles = [message["role"] for message in messages]
         contents = [message["content"] for message in messages]
-        turns = roles[1:] if roles[0] == "system" else roles
-        return (
-            messages.__class__ is list
-            and len(turns) > 1
-            and turns == ["user", "assistant"] * (len(turns) // 2)
-            and all(contents)
-            and not any(map(str.isspace, contents))
-            and not [content for content in contents if "\0" in content]
-            and (all(map(str.isascii, contents)) or _is_unicode(contents))
-        )
-    except (TypeError, KeyError, IndexError):
+        return messages.__class__ is list and is_sound(roles, contents) and _is_unicode(contents)
+    except (TypeError, KeyError):
         return False
 
 

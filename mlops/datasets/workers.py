@@ -117,7 +117,7 @@ def _pipes(process: Process) -> tuple[IO[bytes], IO[bytes]]:
 
 
 def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
-    import pyarrow.parquet  # noqa: F401 - now, while the main process looks for the files
+    _import_pyarrow()  # now, while the main process looks for the files
 
     from mlops.datasets.shard import spool
 
@@ -131,6 +131,14 @@ def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
                 answer = error
             pickle.dump(answer, answers)
             answers.flush()
+
+
+def _import_pyarrow() -> None:
+    """Import pyarrow without NumPy, which it uses if it is there: 0.1 s and 10 MB that reading does not need."""
+    sys.modules["numpy"] = None  # type: ignore[assignment]  # so says the import system that there is no such module
+    import pyarrow.parquet  # noqa: F401 - it is kept
+
+    del sys.modules["numpy"]
 
 
 if __name__ == "__main__":

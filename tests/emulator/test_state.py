@@ -43,7 +43,8 @@ _ENDED = {"Completed", "Failed", "Canceled"}
 def _writes(round_: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield what to PUT: clusters, assets, endpoints without deployments, and jobs."""
     cluster = {"computeType": "AmlCompute", "properties": {"vmSize": "Standard_DS3_v2"}}
-    job = {"jobType": "Command", "command": "true", "environmentId": "azureml:ubuntu:1"}
+    environment = "azureml://registries/azureml/environments/acft-hf-nlp-gpu/versions/112"
+    job = {"jobType": "Command", "command": "true", "environmentId": environment}
     for number in range(1000):
         name = f"r{round_}-{number}"
         yield f"computes/{name}", {"properties": cluster}

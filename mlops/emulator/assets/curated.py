@@ -17,18 +17,20 @@ _NAME = re.compile(
 )
 
 
-def versions(container_id: str) -> list[Document]:
-    """Return the only version of a curated environment, its container before it; nothing if the name is not one's."""
+def versions(container_id: str, version: str) -> list[Document]:
+    """Return a version of a curated environment, its container before it; nothing if the name is not one's."""
     name = container_id.rpartition("/")[2]
     if not _NAME.fullmatch(name):
         return []
     common: dict[str, Any] = {"description": None, "tags": {}, "properties": {}, "isAnonymous": False}
-    image = f"mcr.microsoft.com/azureml/curated/{re.sub('^azureml-', '', name.lower())}:1"
+    image = f"mcr.microsoft.com/azureml/curated/{re.sub('^azureml-', '', name.lower())}:{version}"
     own = {"image": image, "osType": "Linux", "environmentType": "Curated", "provisioningState": "Succeeded"}
     kind = "workspaces/environments"
     return [
         arm.resource(container_id, type=kind, properties={**common, "isArchived": False}),
         arm.resource(
-            f"{container_id}/versions/1", type=f"{kind}/versions", properties={**common, **own, "isArchived": False}
+            f"{container_id}/versions/{version}",
+            type=f"{kind}/versions",
+            properties={**common, **own, "isArchived": False},
         ),
     ]

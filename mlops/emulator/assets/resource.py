@@ -109,8 +109,9 @@ async def _adopt(request: web.Request) -> None:
     if info["kind"] == "models":
         await registration.adopt_mlflow_models(request.app)
     if info["kind"] == "environments" and "workspace" in info and "name" in info:
-        id_ = _container_id(_id(info))
-        for document in [] if request.app[STORE].get(id_) else curated.versions(id_):
+        id_, version = _container_id(_id(info)), info.get("version", "1")
+        known = request.app[STORE].get(f"{id_}/versions/{version}")
+        for document in [] if known else curated.versions(id_, version):
             request.app[STORE].put(document["id"], document)
 
 

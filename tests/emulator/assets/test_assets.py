@@ -192,6 +192,7 @@ def test_curated_environments_are_in_every_workspace(ml: MLClient, name: str) ->
     """Microsoft's environments need not be registered; their latest version is found by name."""
     latest = ml.environments.get(name, label="latest")
     assert (latest.name, latest.version) == (name, "1")
+    assert ml.environments.get(name, "9").version == "9"
     assert ml.environments.get(name, "1").image.startswith("mcr.microsoft.com/azureml/curated/")
 
 
