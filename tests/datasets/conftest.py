@@ -177,6 +177,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
 
+@pytest.fixture(autouse=True)
+def _online(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Undo that tests of the trainer which ran in this worker before have gone offline."""
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+
+
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """Start an empty Hub and point `HF_ENDPOINT` at it; nobody is signed in."""
@@ -187,9 +194,6 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     monkeypatch.setenv("HF_ENDPOINT", handler.hub.endpoint)
     monkeypatch.setenv("HF_TOKEN", "")
-    # Tests of the trainer that ran in this worker before have gone offline.
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     yield handler.hub
     server.shutdown()
     server.server_close()

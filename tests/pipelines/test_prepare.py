@@ -66,6 +66,6 @@ def test_a_data_asset_is_a_source(first: Released) -> None:
     """What one run registered another takes as it is, splits and all."""
     source = f"azureml:{first['prepare'].name}:{first['prepare'].version}"
     everything = {"MLOPS_DATA__PERCENTAGE": "100", "MLOPS_DATA__NEAR_DUPLICATES": "null"}
-    result = first.site.program("prepare", "again", MLOPS_DATA__SOURCE=source, **everything)
+    result = first.site.program("prepare", "reread", MLOPS_DATA__SOURCE=source, **everything)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert first.site.record("again", "prepare").test.rows == first["prepare"].test.rows
+    assert first.site.record("reread", "prepare").test.rows == first["prepare"].test.rows
