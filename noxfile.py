@@ -94,7 +94,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types of every module."""
-    install(session, "types")
+    install(session, "types", "tests")
     run(session, "mypy")
 
 
