@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final
+
+from mlops.commands import data, endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any
 
-A = TypeVar("A")
-
-EPILOG = """examples:
+COMMANDS: Final = (endpoint, data)
+EPILOG: Final = """examples:
   mlops status --environment local
   mlops rollback --environment prod
   mlops data show nightly
@@ -25,10 +27,8 @@ def main() -> None:
     arguments = sys.argv[1:]
     if arguments[:1] == ["emulator"]:
         _emulator(arguments[1:])
-    if arguments[:1] == ["data"]:
-        sys.exit(_run(data, arguments[1:]))
-    parsed = _parser().parse_args(arguments)
-    sys.exit(_run(parsed.command, parsed.environment))
+    parsed = vars(_parser().parse_args(arguments))
+    sys.exit(_run(parsed.pop("command"), parsed))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -36,11 +36,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="mlops", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command, run in COMMANDS.items():
-        sub = commands.add_parser(command, help=run.__doc__, description=run.__doc__)
-        sub.add_argument("--environment", required=True, help="which settings: local, dev or prod")
-        sub.set_defaults(command=run)
-    commands.add_parser("data", help=data.__doc__, add_help=False)
+    for noun in COMMANDS:
+        noun.add(commands)
     commands.add_parser("emulator", help="Start, stop and look at Azure ML on this machine.", add_help=False)
     return parser
 
@@ -50,47 +47,16 @@ def _emulator(arguments: Sequence[str]) -> None:
     os.execv(sys.executable, [sys.executable, "-m", "mlops.emulator", *arguments])  # noqa: S606 - our own program
 
 
-def _run(command: Callable[[A], None], argument: A) -> int:
+def _run(command: Callable[..., None], arguments: dict[str, Any]) -> int:
+    """Run a command with the arguments of its parser, by name."""
     from mlops.errors import MlopsError
 
     try:
-        command(argument)
+        command(**arguments)
     except MlopsError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     return 0
-
-
-def data(arguments: Sequence[str]) -> None:
-    """Look at a run's conversations: show, diff, card."""
-    from mlops.data import main as run
-
-    run(arguments)
-
-
-def status(environment: str) -> None:
-    """Show the endpoint's deployments, their models and their traffic."""
-    from mlops.operations import describe
-    from mlops.reports.tables import show, terminal
-
-    show(terminal(), describe(environment))
-
-
-def rollback(environment: str) -> None:
-    """Take all traffic from the last rollout's candidate, in one write."""
-    from mlops.operations import roll_back
-
-    print(roll_back(environment))
-
-
-def clean(environment: str) -> None:
-    """Delete the endpoint and its deployments."""
-    from mlops.operations import delete_endpoint
-
-    print(delete_endpoint(environment))
-
-
-COMMANDS: dict[str, Callable[[str], None]] = {"status": status, "rollback": rollback, "clean": clean}
 
 
 if __name__ == "__main__":

@@ -26,8 +26,8 @@ MAY_IMPORT = {
     "reports": PURE | {"datasets"},
     "stage": PURE | {"settings", "workspace", "reports"},
     "operations": PURE | {"settings", "workspace", "reports"},
-    "data": PURE | {"datasets", "reports"},
-    "cli": PURE | {"data", "operations", "reports"},
+    "commands": PURE | {"datasets", "operations", "reports", "settings", "stage", "workspace"},
+    "cli": PURE | {"commands"},
     "trainer": set(),
     "emulator": set(),
 }

@@ -3,8 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from mlops.trainer.base import BaseModel, build_base
 from mlops.trainer.corpus import is_base_conversation
+from mlops.trainer.stand_in import BaseModel, build_base
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Build the stand-in base model: Phi-3's architecture at the size of a laptop, not Microsoft's weights.
 
-    python -m mlops.trainer.base --output DIR
+    python -m mlops.trainer.stand_in --output DIR
 
 Its tokenizer and its short pre-training read only the conversations of `corpus.is_base_conversation`.
 Runs on the same machine with the same number of threads give the same bytes.
@@ -129,7 +129,7 @@ def _token_rows(tokenizer: "PreTrainedTokenizerFast", texts: list[str], *, spec:
 
 def main() -> int:
     """Build the stand-in base model from the command line."""
-    parser = argparse.ArgumentParser(prog="python -m mlops.trainer.base", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m mlops.trainer.stand_in", description=__doc__)
     parser.add_argument("--output", type=Path, required=True, help="MLflow model folder to write")
     arguments = parser.parse_args()
     return run_command(lambda: build_base(arguments.output, spec=BaseModel()))

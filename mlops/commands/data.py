@@ -1,45 +1,37 @@
-"""`mlops data`: look at what `prepare` made of a run's conversations."""
+"""Look at what `prepare` made of a run's conversations: show, diff, card."""
 
 from __future__ import annotations
 
 import argparse
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mlops.errors import InputError, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mlops.datasets.card import DataCard
 
 RUNS: Final = Path("runs")
 SPLITS: Final = ("train", "validation", "test")
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Run one of the commands; raises MlopsError."""
-    parsed = vars(_parser().parse_args(arguments))
-    parsed.pop("command")(**parsed)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="mlops data", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    shown = commands.add_parser("show", help=show.__doc__, description=show.__doc__)
+def add(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add `data` and its own commands to the command line."""
+    nouns = commands.add_parser("data", help=__doc__, description=__doc__)
+    verbs = nouns.add_subparsers(required=True, metavar="COMMAND")
+    shown = verbs.add_parser("show", help=show.__doc__, description=show.__doc__)
     shown.add_argument("run", metavar="RUN")
     shown.add_argument("--split", choices=SPLITS, default="train", help="which file (default: train)")
     shown.add_argument("--rows", type=_count, default=3, help="how many conversations (default: 3)")
     shown.set_defaults(command=show)
-    compared = commands.add_parser("diff", help=diff.__doc__, description=diff.__doc__)
+    compared = verbs.add_parser("diff", help=diff.__doc__, description=diff.__doc__)
     compared.add_argument("old", metavar="OLD", help="the run of the older data")
     compared.add_argument("new", metavar="NEW", help="the run of the newer data, whose settings say what is much")
     compared.set_defaults(command=diff)
-    described = commands.add_parser("card", help=card.__doc__, description=card.__doc__)
+    described = verbs.add_parser("card", help=card.__doc__, description=card.__doc__)
     described.add_argument("run", metavar="RUN")
     described.set_defaults(command=card)
-    return parser
 
 
 def _count(text: str) -> int:
