@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
@@ -30,15 +31,23 @@ class Sample:
         share = 1.0 if settings.percentage is None else settings.percentage / 100
         return cls(settings.seed, round(share * ALL), settings.rows)
 
-    def key(self, prompt_id: str) -> str:
+    def key(self, prompt: str) -> str:
         """Return the place of a prompt in the order of output: 16 hexadecimal digits, uniform."""
-        return hashlib.sha256(f"{self.seed}\0{prompt_id}".encode()).hexdigest()[:KEY_DIGITS]
+        return self._hash(prompt).hex()
 
     @property
     def takes_all(self) -> bool:
         """Return whether no prompt is left out."""
         return self.limit == ALL
 
-    def takes(self, prompt_id: str) -> bool:
+    def takes(self, prompt: str) -> bool:
         """Return whether all conversations with this prompt are in the sample."""
-        return self.limit == ALL or int(self.key(prompt_id), 16) < self.limit
+        return self.limit == ALL or int.from_bytes(self._hash(prompt)) < self.limit
+
+    def _hash(self, prompt: str) -> bytes:
+        text = prompt.encode(errors="surrogatepass")
+        return hashlib.blake2b(text, digest_size=KEY_DIGITS // 2, salt=self._salt).digest()
+
+    @cached_property
+    def _salt(self) -> bytes:
+        return self.seed.to_bytes(hashlib.blake2b.SALT_SIZE, signed=True)

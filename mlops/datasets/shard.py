@@ -123,7 +123,7 @@ def _wanted(work: Work) -> Callable[[str], bool]:
     sample = work.sample
     if sample.takes_all or work.columns.prompt is None:
         return lambda _: True
-    return lambda prompt: sample.takes(prompt_id(prompt))
+    return sample.takes
 
 
 def _judged(raw: Raw, shard: Shard, work: Work) -> Record | Problem | None:
@@ -133,7 +133,7 @@ def _judged(raw: Raw, shard: Shard, work: Work) -> Record | Problem | None:
     row = _row(raw) if isinstance(raw, Sound) else work.columns.row(raw)
     if isinstance(row, Problem):
         return row
-    if not work.sample.takes(row["prompt_id"]):
+    if not work.sample.takes(row["prompt"]):
         return None
     found = None if isinstance(raw, Sound) else problem(row, limits=work.limits)
     return found or _record(row, shard, work)
@@ -149,7 +149,7 @@ def _record(row: Row, shard: Shard, work: Work) -> Record | Problem:
 
         row = masked(row)
     split = shard.split if shard.split in {"test", "validation"} else work.cuts.split_of(row["prompt_id"])
-    key = work.sample.key(row["prompt_id"])
+    key = work.sample.key(row["prompt"])
     if split == "train" and work.shuffle_seed is not None:
         row = shuffle_answers(row, seed=work.shuffle_seed)
     try:
@@ -160,9 +160,9 @@ def _record(row: Row, shard: Shard, work: Work) -> Record | Problem:
 
 
 def _bad_key(raw: Raw, work: Work) -> str:
-    """Return the id by which a bad row is sampled: that of its prompt, or of how it begins."""
+    """Return the text by which a bad row is sampled: its prompt, or how it begins."""
     prompt = raw.get(work.columns.prompt) if work.columns.prompt and isinstance(raw, dict) else None
-    return prompt_id(prompt if isinstance(prompt, str) else _shown(raw))
+    return prompt if isinstance(prompt, str) else _shown(raw)
 
 
 def _entry(found: Problem, raw: Raw, shard: Shard, number: int) -> bytes:

@@ -83,7 +83,7 @@ def expected(content: list[Row], taken: Sample) -> Counter[str]:
         for row in content
         if [m["role"] for m in row["messages"]] == ["user", "assistant"] * (len(row["messages"]) // 2)
     ]
-    sampled = [row for row in good if taken.takes(prompt_id(row["prompt"]))]
+    sampled = [row for row in good if taken.takes(row["prompt"])]
     return Counter({orjson.dumps(row, option=orjson.OPT_SORT_KEYS).decode(): 1 for row in sampled})
 
 
