@@ -10,10 +10,10 @@ from heapq import nsmallest
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-from mlops.datasets.contamination import Leak
-from mlops.datasets.duplicates import Example
 from mlops.datasets.lengths import Lengths, lengths
 from mlops.datasets.lines import index, texts
+from mlops.datasets.overlap.contamination import Leak
+from mlops.datasets.overlap.duplicates import Example
 from mlops.datasets.privacy import findings
 from mlops.datasets.words import normalize
 from mlops.records import Frozen

@@ -20,10 +20,10 @@ import orjson
 from mlops.datasets import quarantine
 from mlops.datasets.columns import Columns, detect
 from mlops.datasets.merge import Merged, PreparedSplit, left_out, merge
-from mlops.datasets.read import read
+from mlops.datasets.readers.read import read
 from mlops.datasets.sample import Sample
 from mlops.datasets.shard import Spooled, Work
-from mlops.datasets.source import Shard, Source, open_source
+from mlops.datasets.sources.source import Shard, Source, open_source
 from mlops.datasets.split import SPLITS, Cuts
 from mlops.datasets.tokens import TokenLimits, find_tokenizer
 from mlops.datasets.whole import fresh_folder, written_whole
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from mlops.datasets.contamination import Leak
-    from mlops.datasets.duplicates import Example
-    from mlops.datasets.overlap import Overlap
+    from mlops.datasets.overlap.contamination import Leak
+    from mlops.datasets.overlap.duplicates import Example
+    from mlops.datasets.overlap.find import Overlap
     from mlops.datasets.settings import DataSettings, SplitName
 
 MIN_TRAIN_ROWS: Final = 10
@@ -184,7 +184,7 @@ def _quarantine(
 
 def _without_overlap(settings: DataSettings, merged: Merged, building: Path) -> tuple[PreparedSplit, Overlap]:
     """Leave out of train what is in the other splits or in benchmarks, or nearly twice."""
-    from mlops.datasets.overlap import find_overlap
+    from mlops.datasets.overlap.find import find_overlap
 
     train, held_out = building / "train.jsonl", [building / f"{name}.jsonl" for name in SPLITS if name != "train"]
     overlap = find_overlap(train, held_out=held_out, settings=settings, workers=settings.workers or num_cores())

@@ -14,9 +14,9 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import orjson
 
 from mlops.datasets import quarantine
-from mlops.datasets.batch import Sound, Unreadable
 from mlops.datasets.columns import Columns, prompt_id
-from mlops.datasets.read import read
+from mlops.datasets.readers.batch import Sound, Unreadable
+from mlops.datasets.readers.read import read
 from mlops.datasets.sample import Sample
 from mlops.datasets.split import Cuts, shuffle_answers
 from mlops.datasets.validate import Problem, Reason, problem
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlops.datasets.settings import SplitName
-    from mlops.datasets.source import Shard
+    from mlops.datasets.sources.source import Shard
     from mlops.datasets.split import Row
     from mlops.datasets.tokens import TokenLimits
 

@@ -66,7 +66,7 @@ def find_tokenizer(reference: str, *, cache: Path) -> Path:
     Raises DataError if there is none.
     """
     if reference.startswith("hub:"):
-        from mlops.datasets.hub import download_file
+        from mlops.datasets.sources.hub import download_file
 
         return download_file(reference, FILE, repo_type="model", cache=cache)
     path = Path(reference).expanduser()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mlops.datasets.shard import Spooled, Work
-    from mlops.datasets.source import Shard
+    from mlops.datasets.sources.source import Shard
 
     Process = subprocess.Popen[bytes]
     Tasks = SimpleQueue[tuple[Shard, int, Work]]

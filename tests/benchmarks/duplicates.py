@@ -24,8 +24,8 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from mlops.datasets.contamination import contaminated
-from mlops.datasets.duplicates import near_duplicates
+from mlops.datasets.overlap.contamination import contaminated
+from mlops.datasets.overlap.duplicates import near_duplicates
 
 TRAIN, PLANTED, TEST, LEAKED = 99_000, 1000, 10_000, 100
 SMALL, SMALL_PLANTED = 4950, 50

@@ -9,9 +9,9 @@ import pytest
 
 from mlops.datasets import card
 from mlops.datasets.card import DataCard, describe
-from mlops.datasets.contamination import Leak
-from mlops.datasets.duplicates import Example
 from mlops.datasets.merge import PreparedSplit
+from mlops.datasets.overlap.contamination import Leak
+from mlops.datasets.overlap.duplicates import Example
 from mlops.datasets.prepare import Counts, Prepared
 from mlops.datasets.settings import DataSettings
 

@@ -14,7 +14,7 @@ import pytest
 from mlops.datasets.columns import Columns
 from mlops.datasets.sample import ALL, Sample
 from mlops.datasets.shard import Spooled, Work
-from mlops.datasets.source import Shard
+from mlops.datasets.sources.source import Shard
 from mlops.datasets.split import Cuts
 from mlops.datasets.workers import spool_all, started
 from mlops.errors import DataError

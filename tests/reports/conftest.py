@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mlops.datasets.card import Conversation, DataCard, Message, SplitFacts
-from mlops.datasets.contamination import Leak
-from mlops.datasets.duplicates import Example
 from mlops.datasets.lengths import Lengths
+from mlops.datasets.overlap.contamination import Leak
+from mlops.datasets.overlap.duplicates import Example
 from mlops.datasets.settings import DataSettings
 
 HOSTILE = (

@@ -8,8 +8,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from mlops.datasets import duplicates
-from mlops.datasets.duplicates import NearDuplicates, band_size, near_duplicates
+from mlops.datasets.overlap import duplicates
+from mlops.datasets.overlap.duplicates import NearDuplicates, band_size, near_duplicates
 
 VOCABULARY = [f"word{number}" for number in range(5000)]
 

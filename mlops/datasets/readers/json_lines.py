@@ -7,14 +7,14 @@ from typing import IO, TYPE_CHECKING, Any
 
 import orjson
 
-from mlops.datasets.batch import Batch, NumberedRow, Unreadable, batches, not_an_object, unreadable
-from mlops.datasets.stream import BrokenFileError, open_bytes
+from mlops.datasets.readers.batch import Batch, NumberedRow, Unreadable, batches, not_an_object, unreadable
+from mlops.datasets.readers.stream import BrokenFileError, open_bytes
 from mlops.datasets.validate import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mlops.datasets.source import Shard
+    from mlops.datasets.sources.source import Shard
 
 BOM = b"\xef\xbb\xbf"
 """At the head of a file, or of what was once one."""

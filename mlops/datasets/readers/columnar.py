@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from mlops.datasets.batch import Sound
 from mlops.datasets.columns import ROLES
+from mlops.datasets.readers.batch import Sound
 from mlops.datasets.validate import is_sound
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlops.datasets.contamination import Contamination, contaminated
-from mlops.datasets.duplicates import NearDuplicates, near_duplicates
+from mlops.datasets.overlap.contamination import Contamination, contaminated
+from mlops.datasets.overlap.duplicates import NearDuplicates, near_duplicates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import orjson
 
-from mlops.datasets.listing import Listing
+from mlops.datasets.sources.listing import Listing
 from mlops.errors import DataError
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from mlops.datasets import words
-from mlops.datasets.benchmark import read_texts
 from mlops.datasets.lines import index, texts
+from mlops.datasets.overlap.benchmark import read_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -6,8 +6,8 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from mlops.datasets.batch import Batch, unreadable
-from mlops.datasets.columnar import sound
+from mlops.datasets.readers.batch import Batch, unreadable
+from mlops.datasets.readers.columnar import sound
 from mlops.datasets.validate import Reason
 from mlops.errors import DataError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
     from mlops.datasets.columns import Columns
-    from mlops.datasets.source import Shard
+    from mlops.datasets.sources.source import Shard
 
 ROWS: Final = 100
 """Rows that are decoded at once: about what a core's cache holds, and 12 MB less than with 250."""

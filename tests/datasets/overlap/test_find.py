@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from mlops.datasets.overlap import find_overlap
+from mlops.datasets.overlap.find import find_overlap
 from mlops.datasets.settings import DataSettings
 
 LEAKED = "a conversation of more than thirteen words that is in train and in test at the same time"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlops.datasets.batch import Batch, batches
+from mlops.datasets.readers.batch import Batch, batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mlops.datasets.source import Shard
+    from mlops.datasets.sources.source import Shard
 
 ROLES = ("user", "assistant")
 

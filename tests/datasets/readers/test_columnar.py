@@ -8,9 +8,9 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops.datasets.batch import Sound
-from mlops.datasets.columnar import sound
 from mlops.datasets.columns import Columns
+from mlops.datasets.readers.batch import Sound
+from mlops.datasets.readers.columnar import sound
 from mlops.datasets.validate import Problem, problem
 
 TEXTS = st.none() | st.sampled_from(["", " ", "\u2003", "a\0b", "\u00e4\U0001f600"]) | st.text(max_size=3)

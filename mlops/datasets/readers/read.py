@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mlops.datasets.batch import Batch
     from mlops.datasets.columns import Columns
-    from mlops.datasets.listing import Format
-    from mlops.datasets.source import Shard
+    from mlops.datasets.readers.batch import Batch
+    from mlops.datasets.sources.listing import Format
+    from mlops.datasets.sources.source import Shard
 
 
 def read(
@@ -23,7 +23,7 @@ def read(
     that a conversation is sound, it may hand it on as such if rows shall be `judged`. Raises DataError if the file
     cannot be opened, or is not of its format.
     """
-    from mlops.datasets import chitchat, csv_table, json_array, json_lines, parquet
+    from mlops.datasets.readers import chitchat, csv_table, json_array, json_lines, parquet
 
     readers: dict[Format, Callable[..., Iterator[Batch]]] = {
         "chitchat": chitchat.read,

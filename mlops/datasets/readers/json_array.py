@@ -6,15 +6,15 @@ import json
 import re
 from typing import IO, TYPE_CHECKING, Any
 
-from mlops.datasets import json_lines
-from mlops.datasets.batch import Batch, NumberedRow, Unreadable, batches, not_an_object, unreadable
-from mlops.datasets.stream import BrokenFileError, open_text
+from mlops.datasets.readers import json_lines
+from mlops.datasets.readers.batch import Batch, NumberedRow, Unreadable, batches, not_an_object, unreadable
+from mlops.datasets.readers.stream import BrokenFileError, open_text
 from mlops.datasets.validate import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mlops.datasets.source import Shard
+    from mlops.datasets.sources.source import Shard
 
 PIECE = 1 << 20
 """Characters that are read at a time."""

@@ -11,10 +11,11 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import orjson
 
-from mlops.datasets import hub, parquet
-from mlops.datasets.listing import Format, Listing, choose, format_of
+from mlops.datasets.readers import parquet
+from mlops.datasets.readers.stream import COMPRESSIONS
 from mlops.datasets.settings import DataSettings, SplitName
-from mlops.datasets.stream import COMPRESSIONS
+from mlops.datasets.sources import hub
+from mlops.datasets.sources.listing import Format, Listing, choose, format_of
 from mlops.errors import DataError
 
 if TYPE_CHECKING:

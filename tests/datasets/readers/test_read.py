@@ -18,13 +18,13 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from mlops.datasets import source as source_module
-from mlops.datasets.batch import Unreadable
 from mlops.datasets.columns import detect
-from mlops.datasets.listing import format_of
-from mlops.datasets.read import read
+from mlops.datasets.readers.batch import Unreadable
+from mlops.datasets.readers.read import read
 from mlops.datasets.settings import DataSettings
-from mlops.datasets.source import Shard, open_source
+from mlops.datasets.sources import source as source_module
+from mlops.datasets.sources.listing import format_of
+from mlops.datasets.sources.source import Shard, open_source
 from mlops.datasets.validate import Problem, Reason, problem
 from mlops.errors import DataError
 
@@ -162,7 +162,7 @@ def test_mutated_elements_of_an_array(tmp_path: Path, monkeypatch: pytest.Monkey
     rows = [change(good(number)) for number, (change, _) in enumerate(picked)]
     path = tmp_path / "fuzz.json"
     path.write_text(json.dumps(rows, indent=1))
-    monkeypatch.setattr("mlops.datasets.json_array.PIECE", 100)
+    monkeypatch.setattr("mlops.datasets.readers.json_array.PIECE", 100)
     assert judged(whole(path)) == [(number, reason) for number, (_, reason) in enumerate(picked, start=1)]
 
 
@@ -241,7 +241,7 @@ def test_an_array_that_breaks_off(tmp_path: Path, content: bytes, reasons: list[
 
 def test_a_line_without_end_is_not_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is refused as a whole, and the next line is the next row."""
-    monkeypatch.setattr("mlops.datasets.json_lines.MAX_BYTES", 500)
+    monkeypatch.setattr("mlops.datasets.readers.json_lines.MAX_BYTES", 500)
     path = tmp_path / "long.jsonl"
     path.write_bytes(b"x" * 1700 + b"\n" + json.dumps(good(0)).encode() + b"\n" + b"y" * 1000)
     assert judged(whole(path)) == [(1, Reason.TOO_LARGE), (2, None), (3, Reason.TOO_LARGE)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from mlops.datasets.stream import COMPRESSIONS
+from mlops.datasets.readers.stream import COMPRESSIONS
 from mlops.errors import DataError
 
 if TYPE_CHECKING:

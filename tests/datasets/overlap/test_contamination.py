@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from mlops.datasets.contamination import contaminated
+from mlops.datasets.overlap.contamination import contaminated
 from mlops.errors import DataError
 
 SENTENCE = "the quick brown fox jumps over the lazy dog while seven wizards quietly brew strong tea"

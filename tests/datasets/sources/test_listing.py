@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlops.datasets.listing import Listing, choose, format_of
+from mlops.datasets.sources.listing import Listing, choose, format_of
 from mlops.errors import DataError
 
 ULTRACHAT = (

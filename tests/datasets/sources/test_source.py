@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from mlops.datasets import source as source_module
-from mlops.datasets.read import read
+from mlops.datasets.readers.read import read
 from mlops.datasets.settings import DataSettings
-from mlops.datasets.source import Source, open_source
+from mlops.datasets.sources import source as source_module
+from mlops.datasets.sources.source import Source, open_source
 from mlops.errors import DataError
 
 ROWS = [{"messages": [{"role": "user", "content": f"né {number}"}]} for number in range(30)]

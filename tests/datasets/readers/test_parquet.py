@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mlops.datasets.batch import Unreadable
-from mlops.datasets.parquet import read
-from mlops.datasets.source import Shard
+from mlops.datasets.readers.batch import Unreadable
+from mlops.datasets.readers.parquet import read
+from mlops.datasets.sources.source import Shard
 from mlops.errors import DataError
 from tests.benchmarks.ultrachat import rows, write_parquet
 

@@ -6,8 +6,8 @@ import csv
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from mlops.datasets.batch import Batch, NumberedRow, Unreadable, batches, unreadable
-from mlops.datasets.stream import BrokenFileError, open_text
+from mlops.datasets.readers.batch import Batch, NumberedRow, Unreadable, batches, unreadable
+from mlops.datasets.readers.stream import BrokenFileError, open_text
 from mlops.datasets.validate import Reason
 from mlops.errors import DataError
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from _csv import Reader
     from collections.abc import Callable, Iterator
 
-    from mlops.datasets.source import Shard
+    from mlops.datasets.sources.source import Shard
 
 MAX_CHARACTERS = 64 << 20
 """A cell longer than this is no text, but a quote that is never closed."""

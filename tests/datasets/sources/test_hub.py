@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mlops.datasets.hub import Reference, download
 from mlops.datasets.prepare import prepare_splits
-from mlops.datasets.read import read
+from mlops.datasets.readers.read import read
 from mlops.datasets.settings import DataSettings
-from mlops.datasets.source import Source, open_source
+from mlops.datasets.sources.hub import Reference, download
+from mlops.datasets.sources.source import Source, open_source
 from mlops.errors import DataError
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def test_no_network_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from mlops.datasets import hub
+from mlops.datasets.sources import hub
 from mlops.errors import DataError
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 reference = hub.Reference.parse(sys.argv[1])

@@ -1,0 +1,1 @@
+"""The formats that conversations come in, each read as batches of rows."""

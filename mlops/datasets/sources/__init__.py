@@ -1,0 +1,1 @@
+"""Where conversations come from: the Hub, files, a data asset, a package."""
