@@ -60,12 +60,15 @@ def install_for(session: nox.Session, environment: str) -> None:
 
 
 def stage(session: nox.Session, name: str, *, default_run: str = "local") -> None:
-    """Run one program of `pipelines` and end with its exit code: nox alone would make a 1 of every failure."""
+    """Run one program of `pipelines`."""
     given = options(session)
     install_for(session, given.environment)
-    arguments = ("--environment", given.environment, "--run", given.run or default_run)
-    command = [BIN / "python", "-m", f"pipelines.{name}", *arguments]
-    with subprocess.Popen(command, env=os.environ | {"PATH": search_path()}) as process:
+    exit_as("python", "-m", f"pipelines.{name}", "--environment", given.environment, "--run", given.run or default_run)
+
+
+def exit_as(program: str, *arguments: str) -> None:
+    """Run a program and end with its exit code: nox alone would make a 1 of every failure."""
+    with subprocess.Popen([BIN / program, *arguments], env=os.environ | {"PATH": search_path()}) as process:
         # Ctrl-C reaches the stage, too, and it may have traffic to give back before it ends.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         code = process.wait()
@@ -85,10 +88,12 @@ def is_met(benchmark: Path) -> bool:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and formatting."""
+    """Check style and formatting, and the workflows: that they are right, and that they are safe."""
     install(session, "lint")
     run(session, "ruff", "check")
     run(session, "ruff", "format", "--check")
+    run(session, "actionlint")
+    run(session, "zizmor", "--offline", "--pedantic", "--quiet", ".github")
 
 
 @nox.session
@@ -161,6 +166,20 @@ def rollout(session: nox.Session) -> None:
 def release(session: nox.Session) -> None:
     """Take conversations to production: all seven stages, in a new run."""
     stage(session, "release", default_run=time.strftime("%Y%m%d-%H%M%S"))
+
+
+@nox.session(default=False)
+def mlops(session: nox.Session) -> None:
+    """Run the command of `mlops` that stands after `--`."""
+    install_for(session, "local" if "local" in session.posargs else "")
+    exit_as("mlops", *session.posargs)
+
+
+@nox.session(default=False)
+def workflows(session: nox.Session) -> None:
+    """Run the workflows on this machine, to traffic: act plays GitHub, the emulator Azure."""
+    install(session, "tests", "workflows")
+    run(session, "pytest", "tests/workflows/act.py", *session.posargs)
 
 
 @nox.session(default=False)

@@ -165,9 +165,12 @@ def _read(path: Path) -> Layer:
 
 
 def _variables(variables: Mapping[str, str]) -> Iterator[Layer]:
-    """Yield a layer per variable; values are YAML, so that numbers, booleans and lists can be given."""
+    """Yield a layer per variable; values are YAML, so that numbers, booleans and lists can be given.
+
+    An empty one says nothing: GitHub makes that of an input or a variable nobody set.
+    """
     for name in sorted(variables):
-        if name.startswith(PREFIX):
+        if name.startswith(PREFIX) and variables[name]:
             value: Any = _value(name, variables[name])
             for key in reversed(name.removeprefix(PREFIX).lower().split("__")):
                 value = {key: value}

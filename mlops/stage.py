@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
 from rich.console import Console
 
+from mlops import github
 from mlops import settings as settings_module
 from mlops.errors import InputError, MlopsError, RecordError, Refusal
 from mlops.records import STAGES, Record, seal, unseal
@@ -101,6 +102,7 @@ def perform(stage: Callable[Concatenate[Context, P], R], context: Context, /, *a
     start = time.monotonic()
     record = stage(context, *args, **kwargs)
     _keep(context.folder, name, seal(record))
+    github.output(digest=record.digest)
     context.say(f"done in {time.monotonic() - start:.0f} s")
     if record.refusal:
         tables.note(f"**{name}**: {record.refusal}")
@@ -143,7 +145,21 @@ def load(folder: Path, stage: str) -> Record:
 def _before(stage: str, folder: Path) -> tuple[Record, ...]:
     names = list(STAGES)
     index = names.index(stage)
-    return (load(folder, names[index - 1]),) if index else ()
+    return (_expected(load(folder, names[index - 1]), names[index - 1]),) if index else ()
+
+
+def _expected(record: Record, stage: str) -> Record:
+    """Return the record that the job before this one left; a seal can be made anew, its digest in the job's output not.
+
+    Raises RecordError if it is another one.
+    """
+    digest = github.expected_digest()
+    if digest and record.digest != digest:
+        raise RecordError(
+            f"the {stage} record is not the one that its job left: it has digest {record.digest[:12]}, the job said "
+            f"{digest[:12]}. Somebody exchanged the artifact: run the release again"
+        )
+    return record
 
 
 def _context(environment: str, run: str, console: Console) -> Context:

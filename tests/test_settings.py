@@ -76,3 +76,8 @@ def test_missing_ids_are_reported_all_at_once() -> None:
     with pytest.raises(SettingsError) as error:
         load("prod", variables={})
     assert "workspace: Field required" in str(error.value)
+
+
+def test_an_empty_variable_says_nothing() -> None:
+    """GitHub makes an empty one of an input that nobody gave."""
+    assert load("local", variables={"MLOPS_DATA__PERCENTAGE": ""}) == load("local", variables={})

@@ -1,0 +1,141 @@
+"""What every workflow keeps to: who may do what, for how long, and that its logic is not in YAML."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops.records import STAGES
+
+ROOT = Path(__file__).parents[2]
+WRITES = {"id-token", "pull-requests", "attestations"}
+SAME_REPOSITORY = "github.event.pull_request.head.repo.full_name == github.repository"
+COMMANDS = (
+    r'nox -s [a-z]+( -- [\w$"=. -]+)?',
+    r'nox -s "\$STAGE" -- --environment "\$ENVIRONMENT" --run "\$RUN"',
+    r"python3 -m mlops\.changes HEAD\^1 HEAD",
+    r"python -m pip install --quiet --require-hashes --requirement \.github/nox\.txt",
+    r"exit 1",
+)
+
+
+def test_foreign_actions_are_pinned_by_hash_with_their_version(uses: list[str]) -> None:
+    """A tag can be moved to other code; a hash cannot, and the comment says which version it is."""
+    assert uses
+    assert [line for line in uses if not re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)] == []
+
+
+def test_an_action_has_one_version(uses: list[str]) -> None:
+    """Dependabot moves all at once."""
+    versions = dict(line.split("@") for line in uses)
+    assert {f"{name}@{version}" for name, version in versions.items()} == set(uses)
+
+
+def test_every_job_has_a_timeout(jobs: dict[str, Any]) -> None:
+    """A job that hangs costs minutes, not six hours; six is what a runner gives."""
+    own = {name: job for name, job in jobs.items() if "steps" in job}
+    assert [name for name, job in own.items() if not 1 <= job.get("timeout-minutes", 0) <= 360] == []
+
+
+def test_nothing_is_granted_but_by_the_job(workflows: dict[str, Any], jobs: dict[str, Any]) -> None:
+    """`permissions: {}` at the top; each job says what it needs."""
+    assert [name for name, file in workflows.items() if file["permissions"] != {}] == []
+    assert [name for name, job in jobs.items() if "permissions" not in job] == []
+
+
+def test_no_checkout_leaves_its_token_behind(steps: list[dict[str, Any]]) -> None:
+    """What runs later in the job finds no credential in .git."""
+    checkouts = [step for step in steps if step.get("uses", "").startswith("actions/checkout@")]
+    assert checkouts
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
+
+
+def test_a_run_is_one_line_without_expressions(steps: list[dict[str, Any]]) -> None:
+    """One nox session or one documented command; what others wrote reaches it as a variable, never as code."""
+    commands = [step["run"] for step in steps if "run" in step]
+    assert [line for line in commands if not any(re.fullmatch(command, line) for command in COMMANDS)] == []
+    assert [line for line in commands if "${{" in line] == []
+
+
+def test_no_secret_is_stored(workflows: dict[str, Any]) -> None:
+    """Azure is signed in to by OIDC: there is no `secrets.` but what GitHub itself gives for a run."""
+    assert "secrets." not in str(workflows)
+    assert "pull_request_target" not in str(workflows)
+
+
+def test_releases_and_rollouts_are_never_canceled(workflows: dict[str, Any]) -> None:
+    """Only checks give way to newer ones; all else waits its turn."""
+    cancels = {name for name, file in workflows.items() if file["concurrency"]["cancel-in-progress"]}
+    assert cancels == {"ci", "pull-request"}
+
+
+def test_whoever_writes_to_an_endpoint_waits_for_it(workflows: dict[str, Any]) -> None:
+    """One group per endpoint; a stage that a release calls must not wait for the release itself. Rollback waits not."""
+    groups = {name: file["concurrency"]["group"] for name, file in workflows.items()}
+    for stage in STAGES:
+        assert f"github.workflow == '{stage}' && format('endpoint-{{0}}', inputs.environment)" in groups[stage]
+    assert groups["release"].startswith("endpoint-${{ inputs.environment")
+    assert not groups["rollback"].startswith("endpoint-")
+
+
+def test_a_release_is_the_seven_in_order(workflows: dict[str, Any]) -> None:
+    """Each needs the one before and is given the digest of its record."""
+    jobs = workflows["release"]["jobs"]
+    assert [job["uses"] for job in jobs.values()] == [f"./.github/workflows/{stage}.yml" for stage in STAGES]
+    for before, stage in zip(STAGES, list(STAGES)[1:], strict=False):
+        assert jobs[stage]["needs"] == before
+        assert jobs[stage]["with"]["digest"] == f"${{{{ needs.{before}.outputs.digest }}}}"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_is_one_job_of_its_name(stage: str, workflows: dict[str, Any]) -> None:
+    """Workflow, job and stage share a name; by hand and called, the inputs are the same but for the digest."""
+    file = workflows[stage]
+    assert (file["name"], list(file["jobs"])) == (stage, [stage])
+    (step,) = [step for step in file["jobs"][stage]["steps"] if step["uses"] == "./.github/actions/stage"]
+    assert step["with"]["stage"] == stage
+    names = list(STAGES)
+    before = names[names.index(stage) - 1] if stage != names[0] else None
+    assert step["with"].get("before") == before
+    assert set(file["on"]["workflow_call"]["inputs"]) - {"digest"} == set(file["on"]["workflow_dispatch"]["inputs"])
+
+
+@pytest.mark.parametrize(("number", "stage"), list(enumerate(STAGES, start=1)))
+def test_the_headers_sentence_is_the_stages(number: int, stage: str) -> None:
+    """The first line of a workflow says which stage of how many, in the script's own words."""
+    tree = ast.parse((ROOT / "pipelines" / f"{stage}.py").read_text())
+    (function,) = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == stage]
+    sentence = (ast.get_docstring(function) or "").splitlines()[0]
+    header = (ROOT / ".github" / "workflows" / f"{stage}.yml").read_text().splitlines()[0]
+    assert header == f"# Stage {number} of 7: {sentence}"
+
+
+def test_a_forks_pull_request_sees_no_token(workflows: dict[str, Any]) -> None:
+    """What can sign in or write runs for branches of this repository only, or needs a job that does."""
+    jobs = workflows["pull-request"]["jobs"]
+
+    def is_guarded(name: str) -> bool:
+        job = jobs[name]
+        needs = [job["needs"]] if isinstance(job.get("needs"), str) else job.get("needs", [])
+        # `always()` runs without what it needs, so its own condition has to hold.
+        waits = "always()" not in str(job.get("if", ""))
+        return SAME_REPOSITORY in str(job.get("if", "")) or (waits and any(is_guarded(need) for need in needs))
+
+    granted = {
+        name: {key for key, value in job["permissions"].items() if value == "write"} for name, job in jobs.items()
+    }
+    strong = [name for name, writes in granted.items() if WRITES & writes]
+    assert strong
+    assert [name for name in strong if not is_guarded(name)] == []
+
+
+def test_a_pull_requests_words_are_read_by_nothing(workflows: dict[str, Any]) -> None:
+    """Title, body and branch name are not used at all; a number, labels and repository names are."""
+    text = str(workflows["pull-request"])
+    assert (
+        re.findall(r"github\.(?:head_ref|event\.pull_request\.(?:title|body|head\.ref|head\.label|user))", text) == []
+    )
