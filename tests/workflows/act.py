@@ -1,0 +1,169 @@
+"""The workflows, run: `nox -s workflows`. act plays GitHub without containers, the emulator plays Azure.
+
+Stand-ins replace GitHub's own actions: artifacts are folders, the cache is this environment, the checkout is this one.
+Jobs have folders of their own and share nothing but artifacts, outputs and the emulator.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from mlops.emulator import daemon
+from mlops.records import STAGES, unseal
+
+ROOT: Final = Path(__file__).parents[2]
+STAND_INS: Final = Path(__file__).with_name("stand_ins")
+HOSTILE: Final = '"; touch pwned; $(touch pwned) `touch pwned` ${{ github.token }}\n::set-output name=code::false'
+SMALL: Final = {
+    "MLOPS_DATA__PERCENTAGE": "15",
+    "MLOPS_EVALUATE__NUM_GENERATIONS": "4",
+    "MLOPS_EVALUATE__MAX_NEW_TOKENS": "10",
+    "MLOPS_DEPLOY__MAX_NEW_TOKENS": "10",
+    "MLOPS_ROLLOUT__MIN_REQUESTS": "3",
+}
+"""Settings of a release that is small, but whole."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of a workflow: how it ended, and what its log says."""
+
+    returncode: int
+    log: str
+
+    def jobs(self, result: str) -> set[str]:
+        """Return the jobs that ended so, by their last name."""
+        return {name.rpartition("/")[2] for name in re.findall(rf"\[([^\]]+?) *\] 🏁  Job {result}", self.log)}
+
+
+@dataclass(frozen=True)
+class GitHub:
+    """One repository's GitHub, and the Azure that its jobs sign in to."""
+
+    folder: Path
+
+    @property
+    def checkout(self) -> Path:
+        """Return a clone of what is committed."""
+        return self.folder / "checkout"
+
+    @property
+    def artifacts(self) -> Path:
+        """Return where artifacts are kept."""
+        return self.folder / "artifacts"
+
+    def record(self, artifact: str, stage: str) -> Any:
+        """Return a record that a job kept."""
+        path = self.artifacts / artifact / f"{stage}.json"
+        return unseal(STAGES[stage], path.read_bytes(), where=str(path))
+
+    def traffic_writes(self) -> int:
+        """Return how often traffic was written since the emulator was started."""
+        requests = daemon.request(daemon.open_home(self.folder / "emulator"), "/_emulator/requests")
+        puts = [request for request in requests if request["method"] == "PUT" and request["status"] == 200]
+        return len([request for request in puts if re.search(r"/onlineEndpoints/[^/]+$", request["path"])])
+
+    def run(self, workflow: str, event: str, *options: str, payload: Any = None, **variables: str) -> Run:
+        """Let an event start a workflow, and wait for its end."""
+        (self.folder / "event.json").write_text(json.dumps(payload or {}))
+        shared = (
+            SMALL
+            | variables
+            | {
+                "AZUREML_EMULATOR_HOME": str(self.folder / "emulator"),
+                "STAND_INS": str(STAND_INS),
+                "STAND_IN_VENV": sys.prefix,
+                "STAND_IN_ARTIFACTS": str(self.artifacts),
+                "TERM": "dumb",
+            }
+        )
+        command = ["act", event, "--workflows", f".github/workflows/{workflow}.yml", *options]
+        command += ["--platform", "ubuntu-latest=-self-hosted", "--eventpath", str(self.folder / "event.json")]
+        command += [word for name, value in shared.items() for word in ("--env", f"{name}={value}")]
+        command += [word for stand_in in _stand_ins() for word in ("--local-repository", stand_in)]
+        with (self.folder / f"{workflow}.log").open("w+", encoding="utf-8") as log:
+            environment = os.environ | {"XDG_CACHE_HOME": str(self.folder / "cache")}
+            ended = subprocess.run(command, cwd=self.checkout, env=environment, stdout=log, stderr=log, check=False)
+            log.seek(0)
+            return Run(ended.returncode, log.read())
+
+
+def _stand_ins() -> set[str]:
+    """Return which folder stands in for which pinned action."""
+    text = "\n".join(path.read_text() for path in (ROOT / ".github").rglob("*.yml"))
+    pinned = re.findall(r"^ *(?:- )?uses: (([\w.-]+)/([\w.-]+)@[0-9a-f]{40})", text, re.MULTILINE)
+    return {f"{action}={STAND_INS / name}" for action, _, name in pinned if (STAND_INS / name).is_dir()}
+
+
+@pytest.fixture(scope="session")
+def github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHub]:
+    """Return a GitHub whose jobs share an emulator, which is stopped at the end."""
+    github = GitHub(tmp_path_factory.mktemp("github"))
+    github.artifacts.mkdir()
+    subprocess.run(["git", "clone", "--quiet", ROOT, github.checkout], check=True)  # noqa: S607 - as found on PATH
+    for path in (github.checkout / ".github" / "workflows").iterdir():
+        path.write_text(path.read_text().replace("  queue: max\n", ""))  # GitHub has it since May 2026, act not yet
+    yield github
+    if (github.folder / "emulator").exists():
+        daemon.stop(daemon.open_home(github.folder / "emulator"))
+
+
+def test_a_forks_pull_request_is_released_on_the_emulator(github: GitHub) -> None:
+    """From conversations to traffic without a secret; what a stranger wrote into it reaches no shell."""
+    payload = {
+        "pull_request": {
+            "number": 7,
+            "title": HOSTILE,
+            "body": HOSTILE,
+            "labels": [{"name": "train"}, {"name": HOSTILE}],
+            "head": {"ref": HOSTILE, "repo": {"full_name": "stranger/fork"}},
+        },
+        "repository": {"full_name": "owner/name"},
+    }
+    result = github.run("pull-request", "pull_request", "--job", "release", payload=payload)
+    assert result.returncode == 0, result.log[-5000:]
+    assert result.jobs("succeeded") == {"changes", "release"}
+    assert github.record("pr-7-release", "rollout").phase == "SUCCEEDED"
+    assert list(github.folder.rglob("pwned")) == []
+
+
+def test_a_release_goes_from_start_to_traffic(github: GitHub) -> None:
+    """Seven jobs in order, each given what the one before left, as artifact and as digest."""
+    result = github.run("release", "workflow_dispatch", "--input", "environment=local")
+    assert result.returncode == 0, result.log[-5000:]
+    assert result.jobs("succeeded") == set(STAGES)
+    rollout = github.record("gh-1-rollout", "rollout")
+    assert rollout.traffic[rollout.deployment.name] == 100
+    assert rollout.deployment.model.decision.evaluation.champion, "the pull request's model served before"
+
+
+def test_a_gate_that_says_no_ends_the_line(github: GitHub) -> None:
+    """Nothing after the gate runs, and not one write reaches the endpoint."""
+    before = github.traffic_writes()
+    result = github.run(
+        "release", "workflow_dispatch", "--input", "environment=local", MLOPS_DATA__SHUFFLE_ANSWERS="true"
+    )
+    assert result.returncode != 0
+    assert result.jobs("succeeded") == {"prepare", "finetune", "evaluate"}
+    assert result.jobs("failed") == {"gate"}
+    assert github.traffic_writes() == before
+
+
+def test_a_hostile_input_is_a_setting_of_the_wrong_type(github: GitHub) -> None:
+    """Whoever dispatches a release can say no more than what the settings allow."""
+    inputs = ("--input", "environment=local", "--input", f"percentage={HOSTILE.splitlines()[0]}")
+    result = github.run("release", "workflow_dispatch", *inputs)
+    assert result.returncode != 0
+    assert "MLOPS_DATA__PERCENTAGE" in result.log
+    assert result.jobs("failed") == {"prepare"}
+    assert list(github.folder.rglob("pwned")) == []
