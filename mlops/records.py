@@ -207,6 +207,16 @@ STAGES: Final[dict[str, type[Record]]] = {
 R = TypeVar("R", bound=Record)
 
 
+def chain(record: Record) -> dict[str, Record]:
+    """Return a record and those it holds, by their stages, first to last."""
+    found: dict[str, Record] = {}
+    for stage, kind in reversed(STAGES.items()):
+        if isinstance(record, kind):
+            found = {stage: record, **found}
+            record = next((value for _, value in record if isinstance(value, Record)), record)
+    return found
+
+
 def seal(record: Record) -> bytes:
     """Return the record's file: its JSON and its digest."""
     document = {"digest": record.digest, "record": record.model_dump(mode="json")}

@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "changes": {"github"},
     "stage": PURE | {"github", "settings", "workspace", "reports"},
     "operations": PURE | {"settings", "workspace", "reports"},
-    "commands": PURE | {"datasets", "operations", "reports", "settings", "stage", "workspace"},
+    "commands": PURE | {"github", "datasets", "operations", "reports", "settings", "stage", "workspace"},
     "cli": PURE | {"commands"},
     "trainer": set(),
     "emulator": set(),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from mlops.errors import RecordError
-from mlops.records import STAGES, DataAsset, Split, seal, unseal
+from mlops.records import STAGES, DataAsset, Split, chain, seal, unseal
 
 
 def asset(**changes: object) -> DataAsset:
@@ -54,3 +54,8 @@ def test_rubbish_is_refused_without_a_traceback(content: bytes) -> None:
     """Any bytes that are no record give a RecordError that names the file."""
     with pytest.raises(RecordError, match=r"prepare\.json"):
         unseal(DataAsset, content, where="prepare.json")
+
+
+def test_a_chain_is_the_record_and_all_it_holds() -> None:
+    """Each by its stage, first to last, whatever record one begins with."""
+    assert chain(asset()) == {"prepare": asset()}
