@@ -90,6 +90,7 @@ def build(home: Home) -> web.Application:
     app[HOME], app[STORE] = home, Store(home.state)
     app[control.REQUESTS] = control.RequestLog(home.state)
     app[control.ENDING] = asyncio.get_running_loop().create_future()
+    app[control.START] = str(uuid.uuid4())
     app[supervisor.SUPERVISOR] = supervisor.Supervisor(app[STORE])
     app[operations.TASKS] = set()
     app[injection.FAULTS] = injection.Faults()

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # Its result says whether the emulator shall begin afresh (True) or stop.
 ENDING: web.AppKey[asyncio.Future[bool]] = web.AppKey("ending")
+START = web.AppKey("start", str)
+"""Names this start: another one, after a reset, has another."""
 
 _KINDS = ("computes", "data", "models", "components", "environments", "jobs", "onlineEndpoints", "deployments")
 _DIGITS = 19  # more do not fit SQLite's integers
@@ -83,7 +85,7 @@ def _printable(path: str) -> str:
 async def health(request: web.Request) -> web.Response:
     """Answer that the emulator is up, and which it is."""
     home = str(request.app[HOME].root)
-    return web.json_response({"version": __version__, "pid": os.getpid(), "home": home})
+    return web.json_response({"version": __version__, "pid": os.getpid(), "home": home, "start": request.app[START]})
 
 
 async def status(request: web.Request) -> web.Response:

@@ -100,9 +100,9 @@ def stop(home: Home) -> bool:
 
 def reset(home: Home) -> None:
     """Forget everything, whether the emulator runs or not."""
-    if health(home):
+    if before := health(home):
         request(home, "/_emulator/reset", method="POST")
-        request(home, "/_emulator/health")  # waits in the backlog for the fresh start
+        _wait_for_fresh_start(home, before["start"])
         return
     import asyncio
 
@@ -164,6 +164,14 @@ def _wait_until_healthy(home: Home, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None or time.monotonic() > deadline:
             tail = home.log.read_text(errors="replace").strip().splitlines()[-5:]
             raise EmulatorError("\n".join(["The emulator did not start:", *tail]))
+        time.sleep(0.05)
+
+
+def _wait_for_fresh_start(home: Home, before: str) -> None:
+    deadline = time.monotonic() + _START_S
+    while (answer := health(home)) is None or answer["start"] == before:
+        if time.monotonic() > deadline:
+            raise EmulatorError(f"The emulator did not begin afresh; see {home.log}.")
         time.sleep(0.05)
 
 
