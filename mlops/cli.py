@@ -7,13 +7,13 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from mlops.commands import comment, data, endpoint
+from mlops.commands import comment, data, endpoint, runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-COMMANDS: Final = (endpoint, data, comment)
+COMMANDS: Final = (endpoint, runs, data, comment)
 EPILOG: Final = """examples:
   mlops status --environment local
   mlops rollback --environment prod

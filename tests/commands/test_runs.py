@@ -1,0 +1,96 @@
+"""`mlops runs` on the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mlops.records import STAGES, DataAsset, Record, Rollout, Split, chain, seal
+from mlops.runs import find, made
+
+
+def asset(name: str) -> DataAsset:
+    """Return a small data asset."""
+    split = Split(rows=1, sha256="0" * 64, uri="azureml://x/train.jsonl")
+    values = {"id": f"azureml:{name}:1", "name": name, "version": "1", "source": "s", "content_hash": "h"}
+    return DataAsset(**values, quarantined=0, train=split, validation=split, test=split)
+
+
+def keep(folder: Path, run: str, record: Record, *, when: int) -> Path:
+    """Leave a record of a stage in a run's folder, as the stage does."""
+    stage = next(name for name, kind in STAGES.items() if isinstance(record, kind))
+    path = folder / "runs" / run / f"{stage}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(seal(record))
+    os.utime(path, (when, when))
+    return path
+
+
+def mlops(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `mlops runs` in a folder."""
+    command = [sys.executable, "-m", "mlops.cli", "runs", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with two runs, the second younger, and one whose record was edited."""
+    keep(tmp_path, "first", asset("one"), when=1_000_000_000)
+    keep(tmp_path, "second", asset("two"), when=1_100_000_000)
+    edited = keep(tmp_path, "edited", asset("three"), when=900_000_000)
+    edited.write_text(edited.read_text().replace('"quarantined": 0', '"quarantined": 7'))
+    os.utime(edited, (900_000_000, 900_000_000))
+    return tmp_path
+
+
+def test_runs_are_listed_youngest_first(folder: Path) -> None:
+    """Each with its last stage; one whose record was changed is called damaged, and hides no other."""
+    listed = json.loads(mlops(folder, "list", "--json").stdout)
+    assert [(run["run"], run["stage"], run["outcome"]) for run in listed] == [
+        ("second", "prepare", "in progress"),
+        ("first", "prepare", "in progress"),
+        ("edited", "", "damaged"),
+    ]
+    table = mlops(folder, "list").stdout
+    assert "1/7 prepare" in table
+    assert max(map(len, table.splitlines())) <= 100
+
+
+def test_a_run_shows_what_its_stages_made(folder: Path) -> None:
+    """A line per stage, or the whole record as JSON."""
+    assert "1 + 1 + 1 conversations: azureml:two:1" in mlops(folder, "show", "second").stdout
+    assert json.loads(mlops(folder, "show", "second", "--json").stdout)["id"] == "azureml:two:1"
+
+
+def test_a_run_that_is_not_there_or_was_changed_is_named(folder: Path) -> None:
+    """Exit code 2 and one sentence: which runs there are, or which stage to run again."""
+    missing, edited = mlops(folder, "show", "third"), mlops(folder, "show", "edited")
+    assert (missing.returncode, edited.returncode) == (2, 2)
+    assert missing.stderr == "runs/third holds no record of a stage; the runs here are: second, first, edited\n"
+    assert edited.stderr.startswith("runs/edited/prepare.json was changed after it was written")
+    assert len(edited.stderr.splitlines()) == 1
+
+
+@settings(suppress_health_check=list(HealthCheck), max_examples=20)
+@given(rollout=st.from_type(Rollout))
+def test_every_stage_of_the_path_has_its_line(rollout: Rollout) -> None:
+    """Whatever a release recorded, `show` says what each stage made."""
+    assert all(made(record) for record in chain(rollout).values())
+
+
+@settings(suppress_health_check=list(HealthCheck), max_examples=10)
+@given(rollout=st.from_type(Rollout))
+def test_a_release_is_read_from_its_last_record(tmp_path_factory: pytest.TempPathFactory, rollout: Rollout) -> None:
+    """The last record holds those before it: the whole path is there without their files."""
+    folder = tmp_path_factory.mktemp("release")
+    keep(folder, "done", rollout, when=1_000_000_000)
+    run = find("done", folder / "runs")
+    assert list(run.records) == list(STAGES)
+    assert run.stage == "rollout"
