@@ -56,8 +56,8 @@ def _trial(trial: Trial) -> list[str]:
         *([decision.refusal, ""] if decision.refusal else []),
         tables.decision(decision).markdown(),
         *([tables.steps(trial.record).markdown()] if isinstance(trial.record, Rollout) else []),
-        f"{job.data.train.rows:,} conversations of `{job.data.id}` · [training]({job.studio_url}) · [evaluation "
-        + f"and its MLflow metrics]({decision.evaluation.studio_url})",
+        f"{job.data.train.rows:,} conversations of `{job.data.id}`",
+        f"[training]({job.studio_url}) · [evaluation and its MLflow metrics]({decision.evaluation.studio_url})",
     ]
 
 
