@@ -111,6 +111,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """Build the pages of `docs` into `.site`; a link that leads nowhere is an error."""
+    install(session, "docs")
+    run(session, "mkdocs", "build", "--quiet", "--config-file", ".mkdocs.yml")
+
+
+@nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Measure what is promised, each figure beside a named peer: all benchmarks, or those named after `--`."""
     install(session, "tests", "bench")
