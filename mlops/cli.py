@@ -7,13 +7,13 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from mlops.commands import comment, data, endpoint, runs
+from mlops.commands import comment, data, endpoint, reconcile, runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-COMMANDS: Final = (endpoint, runs, data, comment)
+COMMANDS: Final = (endpoint, runs, data, reconcile, comment)
 EPILOG: Final = """examples:
   mlops status --environment local
   mlops rollback --environment prod

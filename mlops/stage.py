@@ -51,11 +51,9 @@ class Context:
     @cached_property
     def workspace(self) -> Workspace:
         """Return the workspace, opened at the first use; an emulator is started first if the settings ask."""
-        from mlops.workspace.client import connect, start_emulator
+        from mlops.workspace.client import reach
 
-        if self.settings.workspace.emulator:
-            os.environ.update(start_emulator())
-        return connect(self.settings.workspace)
+        return reach(self.settings.workspace)
 
     def say(self, line: str) -> None:
         """Print a line of a stage's result."""

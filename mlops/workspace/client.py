@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import subprocess
 import sys
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -52,6 +53,16 @@ def connect(settings: WorkspaceSettings) -> Workspace:
     with azure_errors(f"open workspace {settings.name} in resource group {settings.resource_group}"):
         ml.workspaces.get(settings.name)
     return Workspace(ml, credential)
+
+
+def reach(settings: WorkspaceSettings) -> Workspace:
+    """Return the workspace of the settings; an emulator is started first if they ask for one.
+
+    Raises AzureError if that fails, nobody is signed in or there is no such workspace.
+    """
+    if settings.emulator:
+        os.environ.update(start_emulator())
+    return connect(settings)
 
 
 def start_emulator() -> dict[str, str]:

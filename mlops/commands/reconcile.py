@@ -1,0 +1,64 @@
+"""`mlops reconcile`: go on with the runs whose training has ended without a runner."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import argparse
+
+    from mlops.workspace.client import Workspace
+    from mlops.workspace.pending import Pending
+
+WORKFLOW: Final = "release.yml"
+
+
+def add(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser("reconcile", help=reconcile.__doc__, description=reconcile.__doc__)
+    parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
+    parser.set_defaults(command=reconcile)
+
+
+def reconcile(environment: str) -> None:
+    """Start the release of each run whose training has completed: it attaches to the job and goes on from there."""
+    from mlops import settings
+    from mlops.errors import AzureError
+    from mlops.workspace import client, pending
+
+    workspace = client.reach(settings.load(environment).workspace)
+    waiting = list(pending.find(workspace, environment))
+    if not waiting:
+        print(f"no run of {environment} waits for a job")
+    failed = []
+    for found in waiting:
+        print(f"run {found.inputs['run']}: job {found.job} is {found.status}")
+        if found.status == "Completed":
+            _release(workspace, found)
+        elif found.has_ended:
+            failed.append(f"run {found.inputs['run']}: job {found.job} is {found.status}, the run ends here")
+            pending.settle(workspace, found.job)
+    if failed:
+        raise AzureError("\n".join(failed))
+
+
+def _release(workspace: Workspace, found: Pending) -> None:
+    """Let GitHub run the release, with its approvals; elsewhere say what to run.
+
+    Raises AzureError if GitHub refuses; the run then goes on waiting.
+    """
+    from mlops.errors import AzureError
+    from mlops.workspace import pending
+
+    if not os.environ.get("GITHUB_ACTIONS"):
+        print(f"  nox -s release -- --environment {found.inputs['environment']} --run {found.inputs['run']}")
+        return
+    fields = [word for name, value in found.inputs.items() for word in ("--raw-field", f"{name}={value}")]
+    command = ["gh", "workflow", "run", WORKFLOW, *fields]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise AzureError(f"gh could not start {WORKFLOW} for run {found.inputs['run']}: {result.stderr.strip()}")
+    pending.settle(workspace, found.job)
+    print(f"  {WORKFLOW} goes on with it")

@@ -1,0 +1,107 @@
+"""Runs whose runner ended before their training did."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from azure.ai.ml import command
+
+from mlops.commands.reconcile import reconcile
+from mlops.errors import AzureError
+from mlops.settings import load
+from mlops.workspace import pending
+from mlops.workspace.client import Workspace, connect
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+    from mlops.emulator.home import Home
+
+pytestmark = pytest.mark.xdist_group("pending")
+
+ENVIRONMENT = "azureml://registries/azureml/environments/acft-hf-nlp-gpu/versions/112"
+
+
+@pytest.fixture
+def workspace(emulator_environment: dict[str, str]) -> Workspace:
+    """Return the emulator's workspace, opened as a stage opens it."""
+    assert emulator_environment
+    return connect(load("local", variables={}).workspace)
+
+
+@pytest.fixture
+def gh(tmp_path: Path, emulator: Home, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return what `gh` was told: one of ours, that fails if $STATUS says so, in a job of GitHub."""
+    program = tmp_path / "gh"
+    program.write_text(f'#!/bin/sh\nprintf "%s\\0" "$@" >> {tmp_path}/told\nexit $STATUS\n')
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("AZUREML_EMULATOR_HOME", str(emulator.root))
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("STATUS", "0")
+    return tmp_path / "told"
+
+
+def ended(ml: MLClient, line: str) -> str:
+    """Return the name of a job that ran a command line to its end."""
+    job = ml.jobs.create_or_update(command(command=line, environment=ENVIRONMENT))
+    deadline = time.monotonic() + 60
+    while ml.jobs.get(job.name).status not in pending.ENDED:
+        assert time.monotonic() < deadline
+    return str(job.name)
+
+
+def test_a_run_goes_on_once_when_its_job_has_completed(
+    gh: Path,
+    ml: MLClient,
+    workspace: Workspace,
+    unique: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its release is started with the inputs it had, each one argument; if GitHub refuses, the run waits on."""
+    inputs = {"environment": "local", "run": unique, "percentage": "$(touch pwned)\n--ref=evil"}
+    pending.mark(workspace, ended(ml, "true"), inputs)
+    monkeypatch.setenv("STATUS", "1")
+    with pytest.raises(AzureError, match=f"gh could not start release.yml for run {unique}"):
+        reconcile("local")
+    gh.unlink()
+    monkeypatch.setenv("STATUS", "0")
+    reconcile("local")
+    expected = ["workflow", "run", "release.yml"]
+    expected += [word for name, value in inputs.items() for word in ("--raw-field", f"{name}={value}")]
+    assert gh.read_text() == "\0".join(expected) + "\0"
+    reconcile("local")
+    assert "no run of local waits for a job" in capsys.readouterr().out
+
+
+def test_a_run_whose_job_failed_ends_in_red(gh: Path, ml: MLClient, workspace: Workspace, unique: str) -> None:
+    """Nothing is started, which would pay again, and it is said once."""
+    pending.mark(workspace, ended(ml, "false"), {"environment": "local", "run": unique})
+    with pytest.raises(AzureError, match=f"run {unique}: job .* is Failed, the run ends here"):
+        reconcile("local")
+    assert not gh.exists()
+    reconcile("local")
+
+
+def test_elsewhere_than_on_github_one_is_told_what_to_run(
+    gh: Path,
+    ml: MLClient,
+    workspace: Workspace,
+    unique: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The run goes on waiting until somebody does."""
+    job = ended(ml, "true")
+    pending.mark(workspace, job, {"environment": "local", "run": unique})
+    monkeypatch.delenv("GITHUB_ACTIONS")
+    reconcile("local")
+    pending.settle(workspace, job)
+    assert f"nox -s release -- --environment local --run {unique}" in capsys.readouterr().out
+    assert not gh.exists()
