@@ -7,13 +7,20 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from mlops.commands import comment, data, endpoint, reconcile, runs
+from mlops.commands import comment, data, endpoint, reconcile, runs, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-COMMANDS: Final = (endpoint, runs, data, reconcile, comment)
+COMMANDS: Final = (
+    endpoint,
+    runs,
+    data,
+    settings,
+    comment,
+    reconcile,
+)
 EPILOG: Final = """examples:
   mlops status --environment local
   mlops rollback --environment prod

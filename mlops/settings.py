@@ -138,20 +138,65 @@ def load(environment: str, *, folder: Path = FOLDER, variables: Mapping[str, str
 
     Raises SettingsError for a file, key or value that is not right, naming the layer it came from.
     """
+    layers = _layers(environment, folder, variables)
+    try:
+        return Settings.model_validate(_merged(layers))
+    except ValidationError as error:
+        raise SettingsError("\n".join(_messages(error, layers))) from None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting in effect: its path, such as `data.percentage`, its value, and the layer that said so."""
+
+    path: str
+    value: Any
+    origin: str
+
+
+def explain(environment: str, *, folder: Path = FOLDER, variables: Mapping[str, str] = os.environ) -> list[Setting]:
+    """Return every setting in effect and where it came from; raise SettingsError as `load` does."""
+    settings = load(environment, folder=folder, variables=variables)
+    layers = _layers(environment, folder, variables)
+    return [
+        Setting(
+            ".".join(path), value, next((one.name for one in reversed(layers) if _holds(one.values, path)), "default")
+        )
+        for path, value in _leaves(settings.model_dump(mode="json", by_alias=True), ())
+    ]
+
+
+def file_schema() -> dict[str, Any]:
+    """Return the JSON schema of one file of settings: it may hold any part of them, so nothing is required."""
+    schema = Settings.model_json_schema()
+    for part in (schema, *schema["$defs"].values()):
+        part.pop("required", None)
+    return schema
+
+
+def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _leaves(inner, (*path, key))
+    else:
+        yield path, value
+
+
+def _layers(environment: str, folder: Path, variables: Mapping[str, str]) -> list[Layer]:
+    """Return what speaks of an environment, the last word last."""
     known = sorted(path.stem for path in folder.glob("*.yml") if path.stem != "base")
     if environment not in known:
         raise SettingsError(
             f"--environment {environment}: there is no such environment; choose one of {', '.join(known)}"
         )
-    files = [_read(folder / "base.yml"), _read(folder / f"{environment}.yml")]
-    layers = [*files, *_variables(variables)]
+    return [_read(folder / "base.yml"), _read(folder / f"{environment}.yml"), *_variables(variables)]
+
+
+def _merged(layers: list[Layer]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for layer in layers:
         merged = _merge(merged, layer.values)
-    try:
-        return Settings.model_validate(merged)
-    except ValidationError as error:
-        raise SettingsError("\n".join(_messages(error, layers))) from None
+    return merged
 
 
 def _read(path: Path) -> Layer:

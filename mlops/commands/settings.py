@@ -1,0 +1,51 @@
+"""Look at the settings: show, schema."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add `settings` and its own commands to the command line."""
+    nouns = commands.add_parser("settings", help=__doc__, description=__doc__)
+    verbs = nouns.add_subparsers(required=True, metavar="COMMAND")
+    shown = verbs.add_parser("show", help=show.__doc__, description=show.__doc__)
+    shown.add_argument("--environment", required=True, help="which settings: local, dev or prod")
+    shown.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
+    shown.add_argument("section", nargs="?", default="", help="only this section, such as data or data.cluster")
+    shown.set_defaults(command=show)
+    described = verbs.add_parser("schema", help=schema.__doc__, description=schema.__doc__)
+    described.set_defaults(command=schema)
+
+
+def show(environment: str, section: str, *, as_json: bool) -> None:
+    """Show every setting in effect, and whether base.yml, the environment's file or a variable said so."""
+    import json
+    from dataclasses import asdict
+
+    from mlops.errors import InputError
+    from mlops.reports.tables import Table, show, terminal
+    from mlops.settings import explain
+
+    found = explain(environment)
+    chosen = [setting for setting in found if f"{setting.path}.".startswith(f"{section}." if section else "")]
+    if not chosen:
+        known = ", ".join(dict.fromkeys(setting.path.partition(".")[0] for setting in found))
+        raise InputError(f"{section}: there is no such section; choose one of {known}")
+    if as_json:
+        print(json.dumps([asdict(setting) for setting in chosen], indent=2))
+        return
+    rows = tuple((one.path, json.dumps(one.value, ensure_ascii=False), one.origin) for one in chosen)
+    show(terminal(), Table(f"Settings of {environment}", ("setting", "value", "said by"), rows))
+
+
+def schema() -> None:
+    """Print the JSON schema of a settings file, for editors that complete and check YAML by one."""
+    import json
+
+    from mlops.settings import file_schema
+
+    print(json.dumps(file_schema(), indent=2))
