@@ -1,8 +1,9 @@
-"""Look at what `prepare` made of a run's conversations: show, diff, card."""
+"""Look at what `prepare` made of a run's conversations: show, diff, card, serving."""
 
 from __future__ import annotations
 
 import argparse
+import shutil
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -29,6 +30,10 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     compared.add_argument("old", metavar="OLD", help="the run of the older data")
     compared.add_argument("new", metavar="NEW", help="the run of the newer data, whose settings say what is much")
     compared.set_defaults(command=diff)
+    serves = verbs.add_parser("serving", help=serving.__doc__, description=serving.__doc__)
+    serves.add_argument("run", metavar="RUN", help="the run that the data is kept as, to compare others with")
+    serves.add_argument("--environment", required=True, help="which settings: local, dev or prod")
+    serves.set_defaults(command=serving)
     described = verbs.add_parser("card", help=card.__doc__, description=card.__doc__)
     described.add_argument("run", metavar="RUN")
     described.set_defaults(command=card)
@@ -54,6 +59,7 @@ def show(run: str, split: str, rows: int) -> None:
 
 def diff(old: str, new: str) -> None:
     """Compare the training data of two runs: exit code 0 if it is worth training again, 1 if it is not."""
+    from mlops import github
     from mlops.datasets.drift import compare
     from mlops.datasets.settings import DataSettings
     from mlops.datasets.tokens import find_tokenizer
@@ -64,9 +70,29 @@ def diff(old: str, new: str) -> None:
     drift = compare(_file(old, "data/train.jsonl"), _file(new, "data/train.jsonl"), tokenizer=tokenizer)
     tables.show(tables.terminal(), tables.drift(drift, settings.drift))
     reasons = drift.reasons(settings.drift)
+    github.output(worth=str(bool(reasons)).lower())
     if not reasons:
         raise Refusal(f"not worth training again: {new} is too much like {old}")
     print(f"worth training again: {'; '.join(reasons)}")
+
+
+def serving(run: str, environment: str) -> None:
+    """Fetch what the model that serves users was trained on, as the data of a run."""
+    from mlops import settings
+    from mlops.workspace import client, endpoints
+    from mlops.workspace.assets import download_data, model_tags
+
+    loaded = settings.load(environment)
+    workspace = client.reach(loaded.workspace)
+    endpoint = endpoints.find(workspace, loaded.deploy.endpoint)
+    if endpoint is None or endpoint.stable is None:
+        raise InputError(f"nothing serves in {environment} yet: make the first release by hand")
+    model = endpoints.deployed_model(workspace, endpoint.name, endpoint.stable)
+    asset = model_tags(workspace, model)["data"]
+    folder = RUNS / run / "data"
+    shutil.rmtree(folder, ignore_errors=True)
+    _, name, version = asset.split(":")
+    print(f"{download_data(workspace, name, version, folder)} holds {asset}, on which {model} was trained")
 
 
 def card(run: str) -> None:

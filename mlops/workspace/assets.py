@@ -93,6 +93,13 @@ def download_data(workspace: Workspace, name: str, version: str, folder: Path) -
     return folder / Path(asset.path).name if asset.type == AssetTypes.URI_FILE else folder
 
 
+def model_tags(workspace: Workspace, id: str) -> dict[str, str]:  # noqa: A002 - the word of the records
+    """Return the tags of a registered model, `azureml:<name>:<version>`."""
+    _, name, version = id.split(":")
+    with azure_errors(f"look up model {id}"):
+        return dict(workspace.ml.models.get(name, version).tags)
+
+
 def register_model(
     workspace: Workspace, path: str, *, name: str, version: str, description: str, tags: Mapping[str, str]
 ) -> str:
