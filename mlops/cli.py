@@ -7,13 +7,14 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from mlops.commands import comment, data, endpoint, reconcile, runs, settings
+from mlops.commands import bootstrap, comment, data, endpoint, reconcile, runs, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
 COMMANDS: Final = (
+    bootstrap,
     endpoint,
     runs,
     data,

@@ -26,10 +26,12 @@ MAY_IMPORT = {
     "reports": PURE | {"datasets"},
     "github": set(),
     "changes": {"github"},
+    "bootstrap": set(),
     "stage": PURE | {"github", "settings", "workspace", "reports"},
     "operations": PURE | {"settings", "workspace", "reports"},
     "runs": PURE | {"stage"},
-    "commands": PURE | {"runs", "github", "datasets", "operations", "reports", "settings", "stage", "workspace"},
+    "commands": PURE
+    | {"bootstrap", "runs", "github", "datasets", "operations", "reports", "settings", "stage", "workspace"},
     "cli": PURE | {"commands"},
     "trainer": set(),
     "emulator": set(),

@@ -1,0 +1,110 @@
+"""The commands that let a GitHub repository work in an Azure workspace, and nothing beside it."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import Final
+
+ISSUER: Final = "https://token.actions.githubusercontent.com"
+AUDIENCE: Final = "api://AzureADTokenExchange"
+ROLE: Final = "AzureML Data Scientist"
+"""May do everything in the workspace but change the workspace itself, its clusters and who has access."""
+REVIEWED: Final = {"prod": ("prod", "prod-traffic")}
+"""GitHub's environments of an environment of ours: the last one is where a reviewer says yes."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Who works where: a repository `OWNER/NAME` in a workspace, as one environment."""
+
+    environment: str
+    repository: str
+    subscription_id: str
+    resource_group: str
+    workspace: str
+    location: str
+
+    @property
+    def identity(self) -> str:
+        """Return the name of the managed identity that GitHub's jobs sign in as."""
+        return f"github-{self.repository.rpartition('/')[2]}-{self.environment}"[:128]
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """Return the environments that GitHub's jobs run in."""
+        return REVIEWED.get(self.environment, (self.environment,))
+
+    @property
+    def scope(self) -> str:
+        """Return the workspace's resource id."""
+        return (
+            f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
+            f"/providers/Microsoft.MachineLearningServices/workspaces/{self.workspace}"
+        )
+
+
+def group(place: Place) -> list[str]:
+    """Return the commands that come before anything the SDK can make."""
+    return [
+        line("az", "account", "set", "--subscription", place.subscription_id),
+        line("az", "group", "create", "--name", place.resource_group, "--location", place.location),
+    ]
+
+
+def identity(place: Place) -> list[str]:
+    """Return the commands for an identity that only jobs of these environments can sign in as, without a secret."""
+    ours = ("--resource-group", place.resource_group)
+    credentials = [
+        line("az", "identity", "federated-credential", "create", *ours, "--identity-name", place.identity)
+        + " "
+        + line("--name", name, "--issuer", ISSUER, "--audiences", AUDIENCE)
+        + " "
+        + line("--subject", f"repo:{place.repository}:environment:{name}")
+        for name in place.environments
+    ]
+    assignment = line("az", "role", "assignment", "create", "--role", ROLE, "--scope", place.scope)
+    principal = f"--assignee-principal-type ServicePrincipal --assignee-object-id {_shown(place, 'principalId')}"
+    return [
+        line("az", "identity", "create", *ours, "--name", place.identity, "--location", place.location),
+        *credentials,
+        f"{assignment} {principal}",
+    ]
+
+
+def github(place: Place) -> list[str]:
+    """Return the commands for GitHub's environments and their variables; none of them is a secret."""
+    said = {
+        "AZURE_TENANT_ID": '"$(az account show --query tenantId --output tsv)"',
+        "AZURE_CLIENT_ID": _shown(place, "clientId"),
+        "AZURE_SUBSCRIPTION_ID": shlex.quote(place.subscription_id),
+        "AZURE_RESOURCE_GROUP": shlex.quote(place.resource_group),
+        "AZURE_WORKSPACE": shlex.quote(place.workspace),
+    }
+    lines = []
+    for name in place.environments:
+        lines.append(_environment(place, name))
+        in_it = line("--repo", place.repository, "--env", name)
+        lines += [f"gh variable set {variable} {in_it} --body {value}" for variable, value in said.items()]
+    return lines
+
+
+def line(*words: str) -> str:
+    """Return words as a shell reads them."""
+    return shlex.join(words)
+
+
+def _shown(place: Place, field: str) -> str:
+    ours = line("--resource-group", place.resource_group, "--name", place.identity)
+    return f'"$(az identity show {ours} --query {field} --output tsv)"'
+
+
+def _environment(place: Place, name: str) -> str:
+    """Return the command for an environment of GitHub; production is for main, its traffic for who is asked."""
+    made = line("gh", "api", "--method", "PUT", f"repos/{place.repository}/environments/{name}")
+    if name.startswith("prod"):
+        made += " " + line("-F", "deployment_branch_policy[protected_branches]=true")
+        made += " " + line("-F", "deployment_branch_policy[custom_branch_policies]=false")
+    if name.endswith("-traffic"):
+        made += " " + line("-f", "reviewers[][type]=User") + ' -F "reviewers[][id]=$(gh api user --jq .id)"'
+    return made

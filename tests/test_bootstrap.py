@@ -1,0 +1,59 @@
+"""The commands that an administrator is told to run."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mlops.bootstrap import Place, github, group, identity
+
+
+def place(environment: str = "prod", **changes: str) -> Place:
+    """Return where a repository works."""
+    said = {
+        "repository": "owner/name",
+        "subscription_id": "11111111-2222-3333-4444-555555555555",
+        "resource_group": "rg",
+        "workspace": "ws",
+        "location": "westeurope",
+    }
+    return Place(environment=environment, **(said | changes))
+
+
+def test_only_jobs_of_the_environment_can_sign_in() -> None:
+    """A federated credential per environment of GitHub, and each names this repository; there is no secret."""
+    lines = identity(place())
+    subjects = [word for line in lines for word in shlex.split(line) if word.startswith("repo:")]
+    assert subjects == ["repo:owner/name:environment:prod", "repo:owner/name:environment:prod-traffic"]
+    assert [line for line in (*lines, *github(place())) if "secret" in line] == []
+
+
+def test_the_role_ends_at_the_workspace() -> None:
+    """One assignment, no broader than the workspace, of a role that cannot assign roles."""
+    (assignment,) = [shlex.split(line) for line in identity(place()) if "role assignment" in line]
+    assert assignment[assignment.index("--role") + 1] == "AzureML Data Scientist"
+    assert assignment[assignment.index("--scope") + 1].endswith("/workspaces/ws")
+
+
+def test_production_is_for_main_and_its_traffic_for_a_reviewer() -> None:
+    """What dev needs not."""
+    made = [line for line in github(place()) if "/environments/" in line]
+    assert all("deployment_branch_policy[protected_branches]=true" in line for line in made)
+    assert ["reviewers" in line for line in made] == [False, True]
+    assert "reviewers" not in "".join(github(place("dev")))
+
+
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+def test_a_shell_runs_nothing_else(environment: str, tmp_path: Path) -> None:
+    """Every line is one call of az or gh, whatever a name holds."""
+    strange = place(environment, resource_group="a group; touch pwned", workspace="$(touch pwned)`touch pwned`")
+    lines = [*group(strange), *identity(strange), *github(strange)]
+    # Only what stands first in a line counts: the others are asked for a value inside one.
+    program = ["az() { echo az; }", "gh() { echo gh; }", *lines]
+    bash = ["bash", "-euc", "\n".join(program)]
+    said = subprocess.run(bash, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.split()
+    assert said == [line.split()[0] for line in lines]
+    assert list(tmp_path.iterdir()) == []
