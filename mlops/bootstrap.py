@@ -10,8 +10,8 @@ ISSUER: Final = "https://token.actions.githubusercontent.com"
 AUDIENCE: Final = "api://AzureADTokenExchange"
 ROLE: Final = "AzureML Data Scientist"
 """May do everything in the workspace but change the workspace itself, its clusters and who has access."""
-REVIEWED: Final = {"prod": ("prod", "prod-traffic")}
-"""GitHub's environments of an environment of ours: the last one is where a reviewer says yes."""
+REVIEWED: Final = {"dev": ("dev-override",), "prod": ("prod-override", "prod-traffic")}
+"""Environments of GitHub whose jobs wait for a reviewer: to overrule a gate in doubt, to move users' traffic."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Place:
     @property
     def environments(self) -> tuple[str, ...]:
         """Return the environments that GitHub's jobs run in."""
-        return REVIEWED.get(self.environment, (self.environment,))
+        return (self.environment, *REVIEWED.get(self.environment, ()))
 
     @property
     def scope(self) -> str:
@@ -86,6 +86,9 @@ def github(place: Place) -> list[str]:
         lines.append(_environment(place, name))
         in_it = line("--repo", place.repository, "--env", name)
         lines += [f"gh variable set {variable} {in_it} --body {value}" for variable, value in said.items()]
+        if name.endswith("-override"):
+            # GitHub makes an environment that a job names, without reviewers: only this one is believed.
+            lines.append(f"gh variable set OVERRIDES {in_it} --body reviewed")
     return lines
 
 
@@ -100,11 +103,11 @@ def _shown(place: Place, field: str) -> str:
 
 
 def _environment(place: Place, name: str) -> str:
-    """Return the command for an environment of GitHub; production is for main, its traffic for who is asked."""
+    """Return the command for an environment of GitHub; production is for protected branches, a reviewed one asks."""
     made = line("gh", "api", "--method", "PUT", f"repos/{place.repository}/environments/{name}")
     if name.startswith("prod"):
         made += " " + line("-F", "deployment_branch_policy[protected_branches]=true")
         made += " " + line("-F", "deployment_branch_policy[custom_branch_policies]=false")
-    if name.endswith("-traffic"):
+    if name != place.environment:
         made += " " + line("-f", "reviewers[][type]=User") + ' -F "reviewers[][id]=$(gh api user --jq .id)"'
     return made

@@ -27,7 +27,7 @@ def test_only_jobs_of_the_environment_can_sign_in() -> None:
     """A federated credential per environment of GitHub, and each names this repository; there is no secret."""
     lines = identity(place())
     subjects = [word for line in lines for word in shlex.split(line) if word.startswith("repo:")]
-    assert subjects == ["repo:owner/name:environment:prod", "repo:owner/name:environment:prod-traffic"]
+    assert subjects == [f"repo:owner/name:environment:{name}" for name in ("prod", "prod-override", "prod-traffic")]
     assert [line for line in (*lines, *github(place())) if "secret" in line] == []
 
 
@@ -38,12 +38,13 @@ def test_the_role_ends_at_the_workspace() -> None:
     assert assignment[assignment.index("--scope") + 1].endswith("/workspaces/ws")
 
 
-def test_production_is_for_main_and_its_traffic_for_a_reviewer() -> None:
-    """What dev needs not."""
-    made = [line for line in github(place()) if "/environments/" in line]
-    assert all("deployment_branch_policy[protected_branches]=true" in line for line in made)
-    assert ["reviewers" in line for line in made] == [False, True]
-    assert "reviewers" not in "".join(github(place("dev")))
+@pytest.mark.parametrize(("environment", "reviewed"), [("dev", [False, True]), ("prod", [False, True, True])])
+def test_overrides_and_users_traffic_wait_for_a_reviewer(environment: str, reviewed: list[bool]) -> None:
+    """And production is for protected branches alone; dev is for pull requests, too."""
+    made = [line for line in github(place(environment)) if "/environments/" in line]
+    assert ["reviewers" in line for line in made] == reviewed
+    protected = "deployment_branch_policy[protected_branches]=true"
+    assert {protected in line for line in made} == {environment == "prod"}
 
 
 @pytest.mark.parametrize("environment", ["dev", "prod"])

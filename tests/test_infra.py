@@ -1,0 +1,44 @@
+"""The infrastructure as code, as far as a parser without Azure's compiler can tell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pycep import BicepParser
+
+from mlops import bootstrap
+from mlops.settings import load
+
+MAIN = Path(__file__).parents[1] / "pipelines" / "infra" / "main.bicep"
+IDS = {f"MLOPS_WORKSPACE__{name}": "x" for name in ("SUBSCRIPTION_ID", "RESOURCE_GROUP", "NAME")}
+
+
+@pytest.fixture(scope="module")
+def bicep() -> dict[str, Any]:
+    """Return the parsed file."""
+    return BicepParser().parse(text=MAIN.read_text())
+
+
+def test_github_signs_in_as_the_bootstrap_command_says(bicep: dict[str, Any]) -> None:
+    """Issuer and audience are the same, and the role is given on the workspace only."""
+    text = MAIN.read_text()
+    assert f"issuer: '{bootstrap.ISSUER}'" in text
+    assert f"audiences: ['{bootstrap.AUDIENCE}']" in text
+    assert bicep["resources"]["role"]["config"]["scope"] == "workspace"
+
+
+def test_nothing_secret_comes_out(bicep: dict[str, Any]) -> None:
+    """Two ids are all that GitHub needs."""
+    assert set(bicep["outputs"]) == {"clientId", "tenantId"}
+    assert "listKeys" not in MAIN.read_text()
+
+
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+def test_the_cluster_is_the_one_of_the_settings(bicep: dict[str, Any], environment: str) -> None:
+    """Name, size and nodes are those that `finetune` expects to find."""
+    cluster = load(environment, variables=IDS).finetune.cluster
+    defaults = {name: parameter.get("default") for name, parameter in bicep["parameters"].items()}
+    wanted = (cluster.name, cluster.size, cluster.max_instances)
+    assert (defaults["clusterName"], defaults["clusterSize"], defaults["clusterMaxNodes"]) == wanted
