@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from mlops.commands import bootstrap, comment, data, endpoint, reconcile, runs, settings
+from mlops.commands import bootstrap, comment, data, endpoint, reconcile, rollout, runs, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 COMMANDS: Final = (
     bootstrap,
     endpoint,
+    rollout,
     runs,
     data,
     settings,

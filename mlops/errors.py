@@ -6,7 +6,9 @@
     │   ├── RecordError       a record that is missing, unreadable or was changed
     │   ├── DataError         conversations that cannot be trained on
     │   └── AzureError        what Azure ML refused or failed to do
+    │       └── BusyError     what it may do when it is asked again
     └── Refusal               exit 1: a considered no, such as a rejected candidate
+        └── FencedError       somebody else has taken the rollout over
 
 Anything else that escapes is a bug of ours and keeps its traceback.
 """
@@ -40,7 +42,15 @@ class AzureError(InputError):
     """A request that Azure ML refused, or work that failed there."""
 
 
+class BusyError(AzureError):
+    """A request that Azure ML was too busy for, or whose answer was lost: it may be made again."""
+
+
 class Refusal(MlopsError):  # noqa: N818 - a no is not an error
     """A considered no: the work was done, and its result must not go further."""
 
     exit_code = 1
+
+
+class FencedError(Refusal):
+    """Somebody else has taken the rollout over: nothing more may be written."""

@@ -161,8 +161,20 @@ class Deployment(Record):
     smoke: tuple[Answer, ...]
 
 
+class Finding(Frozen):
+    """One thing measured in a step: the value, the stable deployment's, the limit, and from how many requests."""
+
+    metric: str
+    verdict: str
+    reason: str
+    value: float
+    reference: float | None
+    limit: float
+    num: int
+
+
 class RolloutStep(Frozen):
-    """One planned weight, and what the requests at that weight showed.
+    """One planned weight, and what the requests at that weight showed; `at` is when, in seconds since 1970.
 
     Latencies are medians in seconds; `error_rate` counts the candidate's requests only.
     """
@@ -175,6 +187,20 @@ class RolloutStep(Frozen):
     stable_latency_s: float | None
     verdict: str
     reason: str
+    findings: tuple[Finding, ...] = ()
+    at: float = 0.0
+
+
+class Moment(Frozen):
+    """Where a rollout stood at a time, for the picture of it: the candidate's weight, requests, errors, latency."""
+
+    at: float
+    phase: str
+    weight: int
+    num_requests: int
+    num_failed: int
+    latency_s: float | None
+    stable_latency_s: float | None
 
 
 class Rollout(Record):
@@ -182,16 +208,20 @@ class Rollout(Record):
 
     deployment: Deployment
     phase: str
+    reason: str
     steps: tuple[RolloutStep, ...]
     traffic: dict[str, int]
+    timeline: tuple[Moment, ...]
     answer: Answer | None
 
     @property
     def refusal(self) -> str | None:
-        """Say why traffic came back."""
-        if self.phase == "SUCCEEDED":
+        """Say why the new deployment does not have all traffic."""
+        if self.phase in ("SUCCEEDED", "COMMITTED"):
             return None
-        return f"rolled back at {self.steps[-1].weight} %: {self.steps[-1].reason}"
+        told = {"ROLLED_BACK": "rolled back", "PAUSED": "paused, resume, promote or abort it with `mlops rollout`"}
+        where = f" at {self.steps[-1].weight} %" if self.steps else ""
+        return f"{told.get(self.phase, self.phase.lower())}{where}: {self.reason}"
 
 
 STAGES: Final[dict[str, type[Record]]] = {

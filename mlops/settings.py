@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from mlops.compute.cluster import ClusterSettings
 from mlops.datasets.settings import DataSettings
@@ -108,8 +108,20 @@ class DeploySettings(Section):
     instance_count: int = Field(ge=1)
     request_timeout_s: int = Field(ge=1, le=180)
     max_concurrent_requests: int = Field(ge=1)
-    initial_delay_s: int = Field(ge=1)
+    startup_s: int = Field(ge=20)
+    """How long a container may take until the model is loaded."""
+    deadline_s: float = Field(gt=0)
+    """How long Azure may take to bring a deployment up, or down."""
     max_new_tokens: int = Field(ge=1)
+    tags: dict[str, str] = {}
+    """Tags of an endpoint that is created; `expires` says in seconds since 1970 when the janitor may delete it."""
+
+
+class NotifySettings(Section):
+    """Where people hear of a rollout; the webhook's address is a secret, set it by MLOPS_NOTIFY__WEBHOOK."""
+
+    webhook: SecretStr | None = None
+    format: Literal["slack", "teams"] = "slack"
 
 
 class Settings(Section):
@@ -123,6 +135,7 @@ class Settings(Section):
     register_: RegisterSettings = Field(alias="register")
     deploy: DeploySettings
     rollout: RolloutPlan
+    notify: NotifySettings = NotifySettings()
 
 
 @dataclass(frozen=True)

@@ -2,42 +2,43 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 from mlops import stage
 from mlops.compute.allow_list import check_size
+from mlops.compute.serving import check_quota
 from mlops.errors import AzureError, InputError
+from mlops.operations import conversations, rollouts
+from mlops.operations.site import Site
 from mlops.records import Answer, Deployment, RegisteredModel
 from mlops.reports.progress import progress
-from mlops.rollout.probe import Probe
+from mlops.rollout import breadcrumb, smoke
+from mlops.rollout.bake import endless
+from mlops.rollout.probe import Probe, opened
+from mlops.rollout.warm_up import warm_up
 from mlops.stage import Context
-from mlops.workspace import endpoints
+from mlops.workspace import deployments, endpoints, quota
 from mlops.workspace.assets import foundation_model
 from mlops.workspace.endpoints import Endpoint
 
 COLORS = ("blue", "green")
-SMOKE = Path(__file__).parent.parent / "data" / "smoke.json"
 
 
 def deploy(context: Context, model: RegisteredModel) -> Deployment:
     """Put the model behind the endpoint's idle color, without traffic, and ask it questions."""
     settings = context.settings.deploy
     _check_instance_type(context)
-    endpoint = _endpoint(context)
+    endpoint = _no_other_rollout(context, _endpoint(context))
     _check_champion(context, endpoint, model)
-    color = next(name for name in COLORS if name != endpoint.stable)
-    if endpoint.traffic.get(color):
-        raise InputError(
-            f"{color} of {endpoint.name} has {endpoint.traffic[color]} % of the traffic: finish that rollout first"
-        )
-    if color in endpoint.traffic:
-        context.say(f"deleting the old {color}")
-        endpoints.delete_deployment(context.workspace, endpoint.name, color)
+    color = _idle_color(context, endpoint)
+    offer = quota.offer(context.workspace, settings.instance_type)
+    others = len(endpoint.traffic.keys() - {color})
+    context.say(check_quota(offer, num_instances=settings.instance_count, num_deployments=others))
+    tags = {
+        "run": context.run,
+        "decision_digest": model.decision.digest,
+        rollouts.DATA: model.decision.evaluation.job.data.id,
+    }
     with progress(context.console) as show:
-        show(f"provisioning {color} on {settings.instance_type}")
-        tags = {"run": context.run, "decision_digest": model.decision.digest}
-        endpoints.deploy(context.workspace, color, model=model.id, settings=settings, tags=tags)
+        deployments.deploy(context.workspace, color, model=model.id, settings=settings, tags=tags, show=show)
     context.say(f"{color} of {endpoint.name} serves {model.id}; {endpoint.stable or 'nobody'} has the traffic")
     return Deployment(
         model=model,
@@ -46,15 +47,8 @@ def deploy(context: Context, model: RegisteredModel) -> Deployment:
         stable=endpoint.stable,
         instance_type=settings.instance_type,
         scoring_uri=endpoint.scoring_uri,
-        smoke=_smoke(context, endpoint, color),
+        smoke=_try_out(context, endpoint, color),
     )
-
-
-def probe(context: Context, endpoint: str, scoring_uri: str) -> Probe:
-    """Return a client of an endpoint that waits a little longer than the service does, to hear what it says."""
-    settings = context.settings.deploy
-    key = endpoints.key(context.workspace, endpoint)
-    return Probe(scoring_uri, key, timeout_s=settings.request_timeout_s + 5, max_new_tokens=settings.max_new_tokens)
 
 
 def _check_champion(context: Context, endpoint: Endpoint, model: RegisteredModel) -> None:
@@ -79,27 +73,61 @@ def _endpoint(context: Context) -> Endpoint:
     found = endpoints.find(context.workspace, name)
     if found is None:
         context.say(f"creating endpoint {name}")
-        endpoints.create(context.workspace, name)
+        endpoints.create(context.workspace, name, tags=context.settings.deploy.tags)
         found = endpoints.find(context.workspace, name)
     if found is None:
         raise AzureError(f"endpoint {name} was created but cannot be found")
     return found
 
 
-def _smoke(context: Context, endpoint: Endpoint, color: str) -> tuple[Answer, ...]:
-    """Return the answers to the smoke questions; the server says 200 even without one, so the text is what counts."""
-    client = probe(context, endpoint.name, endpoint.scoring_uri)
-    answers = []
-    for question in json.loads(SMOKE.read_bytes()):
-        sample = client.ask([{"role": "user", "content": question}], deployment=color)
-        if not sample.ok or sample.deployment != color:
-            raise AzureError(
-                f"smoke test: {color} did not answer {question!r}: status {sample.status}, answered by "
-                f"{sample.deployment}, text {sample.text[:200]!r}. No traffic was moved."
-            )
-        answers.append(Answer(question=question, answer=sample.text))
-    context.say(f"{len(answers)} smoke questions answered")
-    return tuple(answers)
+def _no_other_rollout(context: Context, endpoint: Endpoint) -> Endpoint:
+    """Return the endpoint once no rollout is under way: one that is superseded goes back first.
+
+    Raises InputError if there is one that is not to be superseded.
+    """
+    crumb = breadcrumb.read(endpoint.tags)
+    if crumb is None or not crumb.is_active:
+        return endpoint
+    if not context.settings.rollout.supersede:
+        raise InputError(
+            f"rollout {crumb.id} of {crumb.candidate} is under way ({crumb.phase}): wait for it, end it with "
+            "`mlops rollout abort`, or set rollout.supersede"
+        )
+    rollouts.give(Site.of(context.environment, context.console), "abort", reason=f"superseded by {context.run}")
+    return _endpoint(context)
+
+
+def _idle_color(context: Context, endpoint: Endpoint) -> str:
+    """Return the color that nobody uses, after deleting what was left there."""
+    color = next(name for name in COLORS if name != endpoint.stable)
+    if endpoint.traffic.get(color) or endpoint.mirror.get(color):
+        raise InputError(f"{color} of {endpoint.name} has traffic: set it to 0 first")
+    if color in endpoint.traffic:
+        context.say(f"deleting the old {color}")
+        timeout_s = context.settings.deploy.deadline_s
+        deployments.delete(context.workspace, endpoint.name, color, timeout_s=timeout_s)
+    return color
+
+
+def _try_out(context: Context, endpoint: Endpoint, color: str) -> tuple[Answer, ...]:
+    """Return the answers to the smoke test, after a warm-up; a deployment that fails it is deleted again."""
+    settings = context.settings.deploy
+    client: Probe = rollouts.probe(
+        context.workspace, endpoint, timeout_s=settings.request_timeout_s, max_new_tokens=settings.max_new_tokens
+    )
+    with opened(client):
+        try:
+            answers = smoke.run(client, deployment=color, say=context.say)
+        except InputError as error:
+            timeout_s = settings.deadline_s
+            told = deployments.logs(context.workspace, endpoint.name, color)
+            deployments.delete(context.workspace, endpoint.name, color, timeout_s=timeout_s)
+            raise AzureError(f"{error}. No traffic was moved, {color} was deleted\n{told}") from error
+        examples = endless(conversations.of_smoke())
+        warmth = warm_up(client, examples, deployment=color, concurrency=context.settings.rollout.concurrency)
+    steady = "steady" if warmth.is_steady else "not yet steady"
+    context.say(f"warm after {warmth.num_requests} requests: {steady} at {warmth.seconds:.2f} s")
+    return answers
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from mlops import operations, stage
+from mlops import stage
+from mlops.operations import endpoint as operations
 from mlops.records import Rollout
 from mlops.reports import tables
 from mlops.stage import Context, perform

@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "changes": {"github"},
     "bootstrap": set(),
     "stage": PURE | {"github", "settings", "workspace", "reports"},
-    "operations": PURE | {"settings", "workspace", "reports"},
+    "operations": PURE | {"settings", "workspace", "reports", "rollout"},
     "runs": PURE | {"stage"},
     "commands": PURE
     | {"bootstrap", "runs", "github", "datasets", "operations", "reports", "settings", "stage", "workspace"},
@@ -44,10 +44,10 @@ ONLY_IN = {
     "peft": {"trainer"},
     "aiohttp": {"emulator"},
     "pyarrow": {"datasets", "trainer"},
-    "scipy": {"gates", "datasets"},
+    "scipy": {"gates", "datasets", "rollout"},
     "matplotlib": {"reports"},
     "jinja2": {"reports", "trainer"},
-    "httpx": {"rollout", "credentials"},
+    "httpx": {"rollout", "operations", "credentials"},
 }
 
 

@@ -27,7 +27,7 @@ def test_a_variable_beats_the_file_and_the_file_beats_base() -> None:
     settings = load("local", variables={"MLOPS_DATA__PERCENTAGE": "5"})
     assert settings.data.percentage == 5
     assert settings.data.seed == 0
-    assert settings.deploy.initial_delay_s == 10
+    assert settings.deploy.startup_s == 60
 
 
 @pytest.mark.parametrize(

@@ -10,29 +10,52 @@ if TYPE_CHECKING:
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the commands to the command line."""
-    for command in (status, rollback, clean):
+    for command in (status, rollback):
         parser = commands.add_parser(command.__name__, help=command.__doc__, description=command.__doc__)
         parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
         parser.set_defaults(command=command)
+    parser = commands.add_parser("clean", help=clean.__doc__, description=clean.__doc__)
+    parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
+    parser.add_argument("--endpoint", help="another endpoint than the one of the settings")
+    parser.add_argument(
+        "--older-than", type=float, metavar="HOURS", help="of all endpoints only what failed, expired or idles so long"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be deleted, and delete nothing")
+    parser.set_defaults(command=clean)
 
 
 def status(environment: str) -> None:
-    """Show the endpoint's deployments, their models and their traffic."""
-    from mlops.operations import describe
+    """Show the endpoint's deployments, their models and their traffic, and where its rollout stands."""
+    from mlops.operations import endpoint
+    from mlops.operations.site import Site
     from mlops.reports.tables import show, terminal
 
-    show(terminal(), describe(environment))
+    site = Site.of(environment, terminal())
+    found = site.find()
+    show(site.console, endpoint.table(site.workspace, found))
+    site.say(endpoint.progress(found))
 
 
 def rollback(environment: str) -> None:
     """Take all traffic from the last rollout's candidate, in one write."""
-    from mlops.operations import roll_back
+    from mlops.operations import rollouts
+    from mlops.operations.site import Site
+    from mlops.reports.tables import terminal
 
-    print(roll_back(environment))
+    site = Site.of(environment, terminal())
+    state = rollouts.give(site, "abort", reason="rolled back by an operator")
+    rollouts.tell(site, state)
 
 
-def clean(environment: str) -> None:
-    """Delete the endpoint and its deployments."""
-    from mlops.operations import delete_endpoint
+def clean(environment: str, endpoint: str | None, older_than: float | None, dry_run: bool) -> None:
+    """Delete the endpoint and its deployments, or with --older-than what serves nobody."""
+    from mlops.operations import janitor
+    from mlops.operations.site import Site
+    from mlops.reports.tables import terminal
 
-    print(delete_endpoint(environment))
+    site = Site.of(environment, terminal())
+    if older_than is None:
+        findings = [janitor.whole(site, endpoint or site.endpoint)]
+    else:
+        findings = [each for each in janitor.find(site, idle_s=3600 * older_than) if endpoint in (None, each.endpoint)]
+    janitor.clean(site, findings, dry_run=dry_run)

@@ -1,77 +1,209 @@
-"""Judge one step of a rollout from the requests made while it lasted."""
+"""Judge a window of requests: the candidate beside the stable deployment, pure.
+
+A limit is broken (`fail`) when a one-sided test at the plan's confidence says so; when only the figure itself is beyond
+the limit, or there are too few requests, or both deployments are in trouble, the window is `inconclusive`; when the
+requests cannot be told apart it is an `error`.
+"""
 
 from __future__ import annotations
 
-from statistics import median
-from typing import TYPE_CHECKING
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from statistics import fmean, median
+from typing import TYPE_CHECKING, Final, Literal
 
-from mlops.records import RolloutStep
+from mlops.records import Finding, RolloutStep
+from mlops.rollout.answers import is_bad, rouge_1
+from mlops.rollout.window import Window, enough, share
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mlops.rollout.plan import RolloutPlan
     from mlops.rollout.probe import Sample
 
+Verdict = Literal["pass", "fail", "inconclusive", "error"]
 
-def enough(samples: Sequence[Sample], candidate: str, plan: RolloutPlan) -> bool:
-    """Return whether the candidate answered often enough to be judged."""
-    return sum(sample.deployment == candidate for sample in samples) >= plan.min_requests
+MAX_UNATTRIBUTED: Final = 0.01
+SLOW_QUANTILE: Final = 0.95
+MAX_SLOW: Final = 0.1
+"""Share of answers that may be slower than the limit times the stable deployment's 95th percentile: twice its own."""
+MIN_FOR_TAIL: Final = 40
+MIN_PAIRS: Final = 10
+SURE: Final = 0.999
+"""Confidence of the check that is made again and again while a window lasts."""
+TOO_MANY: Final = 429
 
 
-def analyze(samples: Sequence[Sample], *, candidate: str, weight: int, plan: RolloutPlan) -> RolloutStep:
-    """Return the step's measurement and verdict: `pass`, `fail` or, with too few answers, `inconclusive`.
-
-    A request that nobody signed is counted against the candidate: it may be the one who lost it.
-    """
-    mine = [sample for sample in samples if sample.deployment in (candidate, None)]
-    others = [sample.seconds for sample in samples if sample.deployment not in (candidate, None) and sample.ok]
-    error_rate = sum(not sample.ok for sample in mine) / len(mine) if mine else 0.0
-    latency = median([sample.seconds for sample in mine if sample.ok] or [0.0])
-    stable = median(others) if others else None
-    verdict, reason = _verdict(len(mine), error_rate, latency, stable, plan)
+def analyze(window: Window, *, weight: int, plan: RolloutPlan, at: float = 0.0) -> RolloutStep:
+    """Return the step's measurement, its findings and its verdict, with the finding that decided it as the reason."""
+    findings = (
+        _attribution(window),
+        _volume(window, plan),
+        _rate("errors", window, plan, plan.max_error_rate, lambda sample: not sample.ok),
+        _rate("bad answers", window, plan, plan.max_bad_answers, lambda sample: sample.ok and is_bad(sample.text)),
+        *_latencies(window, plan),
+        *_likeness(window, plan),
+    )
+    worst = max(findings, key=lambda finding: ("pass", "inconclusive", "fail", "error").index(finding.verdict))
+    passed = f"{len(window.mine)} requests, no limit broken"
     return RolloutStep(
         weight=weight,
-        num_requests=len(samples),
-        num_candidate=len(mine),
-        error_rate=error_rate,
-        latency_s=latency,
-        stable_latency_s=stable,
-        verdict=verdict,
-        reason=reason,
+        num_requests=len(window.samples),
+        num_candidate=len(window.mine),
+        error_rate=share(window.mine, lambda sample: not sample.ok),
+        latency_s=window.latency_s or 0.0,
+        stable_latency_s=window.stable_latency_s,
+        verdict=worst.verdict,
+        reason=passed if worst.verdict == "pass" else worst.reason,
+        findings=findings,
+        at=at,
     )
 
 
-def _verdict(
-    num_candidate: int, error_rate: float, latency: float, stable: float | None, plan: RolloutPlan
-) -> tuple[str, str]:
-    if error_rate > plan.max_error_rate:
-        return (
-            "fail",
-            f"{error_rate:.1%} of its answers were errors, rollout.max_error_rate is {plan.max_error_rate:.1%}",
-        )
-    if num_candidate < plan.min_requests:
-        return "inconclusive", f"{num_candidate} answers, rollout.min_requests asks for {plan.min_requests}"
-    if stable is not None and latency > plan.max_latency_ratio * stable:
-        return "fail", (
-            f"median latency {latency:.2f} s is {latency / stable:.1f} times the stable deployment's, "
-            f"rollout.max_latency_ratio is {plan.max_latency_ratio:g}"
-        )
-    return "pass", f"{num_candidate} answers, {error_rate:.1%} errors, median {latency:.2f} s"
+def hopeless(window: Window, plan: RolloutPlan) -> str | None:
+    """Return why the window need not be waited for, or None: its last requests failed, or far too many did."""
+    if window.others and not window.others[-1].ok:
+        return None  # in the same moment the stable one does no better
+    last = window.mine[-plan.max_in_a_row :]
+    if len(last) == plan.max_in_a_row and not any(sample.ok for sample in last):
+        return f"{len(last)} requests in a row failed ({_causes(last)})"
+    limit = plan.max_error_rate + share(window.others, lambda sample: not sample.ok)
+    failed = [sample for sample in window.mine if not sample.ok]
+    if len(failed) > 1 and lower_bound(len(failed), len(window.mine), SURE) > limit:
+        return f"{len(failed)} of {len(window.mine)} requests failed ({_causes(failed)}), at most {limit:.1%} may"
+    return None
 
 
-IN_A_ROW = 5
-"""Answers in a row by which a weight of 0 or 100 percent is believed."""
-WINDOW = 20
-"""Latest answers by which any other weight is believed, if the candidate gave at least half its share."""
+def lower_bound(successes: int, total: int, confidence: float) -> float:
+    """Return the one-sided lower confidence bound of a rate (Clopper and Pearson, 1934)."""
+    from scipy.stats import beta
+
+    return float(beta.ppf(1 - confidence, successes, total - successes + 1)) if successes else 0.0
 
 
-def in_effect(samples: Sequence[Sample], *, candidate: str, weight: int) -> bool:
-    """Return whether un-pinned requests show that a written weight has reached the data plane.
+def _attribution(window: Window) -> Finding:
+    """Find whether the answers say who gave them."""
+    known = {window.candidate, window.stable}
+    strange = sum(sample.deployment not in known for sample in window.samples)
+    share = strange / len(window.samples) if window.samples else 1.0
+    verdict: Verdict = "error" if share > MAX_UNATTRIBUTED else "pass"
+    reason = f"{share:.1%} of {len(window.samples)} answers do not say which of the two deployments gave them"
+    return _finding("unattributed", verdict, reason, share, None, MAX_UNATTRIBUTED, len(window.samples))
 
-    One that nobody answered is the candidate's, as in the judgement: a candidate that hangs must not hide by it.
-    """
-    mine = [sample.deployment in (candidate, None) for sample in samples]
-    if 0 < weight < 100:  # noqa: PLR2004 - percent
-        return len(mine) >= WINDOW and sum(mine[-WINDOW:]) / WINDOW >= weight / 200
-    return len(mine) >= IN_A_ROW and all(one == bool(weight) for one in mine[-IN_A_ROW:])
+
+def _volume(window: Window, plan: RolloutPlan) -> Finding:
+    verdict: Verdict = "pass" if enough(window, plan) else "inconclusive"
+    fewest = min(len(window.mine), len(window.others)) if window.stable else len(window.mine)
+    reason = f"{fewest} requests to a deployment, rollout.min_requests asks for {plan.min_requests}"
+    return _finding("requests", verdict, reason, fewest, None, plan.min_requests, fewest)
+
+
+def _rate(metric: str, window: Window, plan: RolloutPlan, most: float, is_counted: Callable[[Sample], bool]) -> Finding:
+    """Judge a share: it may be the stable deployment's plus `most`."""
+    counted = [sample for sample in window.mine if is_counted(sample)]
+    total, others = len(window.mine), share(window.others, is_counted)
+    found, limit = share(window.mine, is_counted), others + most
+    verdict: Verdict = "pass"
+    if lower_bound(len(counted), total, plan.confidence) > limit:
+        verdict = "fail"
+    elif found > limit or others > most:
+        verdict = "inconclusive"
+    reason = f"{metric}: {found:.1%} of {total}"
+    reason += f", {others:.1%} of the stable deployment's" if window.stable else ""
+    reason += f", at most {limit:.1%} may be" + (f" ({_causes(counted)})" if metric == "errors" and counted else "")
+    return _finding(metric, verdict, reason, found, others if window.stable else None, limit, total)
+
+
+def _latencies(window: Window, plan: RolloutPlan) -> Iterable[Finding]:
+    """Compare seconds to the end, to the first byte and for a token, and the slowest answers."""
+    measures: dict[str, Callable[[Sample], float | None]] = {
+        "seconds": lambda sample: sample.seconds,
+        "seconds to first byte": lambda sample: sample.ttfb_s,
+        "seconds for a token": lambda sample: sample.seconds / sample.tokens if sample.tokens else None,
+    }
+    for metric, measure in measures.items():
+        mine, others = (_values(each, measure) for each in (window.mine, window.others))
+        if len(mine) > 1 and len(others) > 1:
+            yield _ratio(metric, mine, others, plan)
+    mine, others = (_values(each, measures["seconds"]) for each in (window.mine, window.others))
+    if min(len(mine), len(others)) >= MIN_FOR_TAIL:
+        yield _tail(mine, others, plan)
+
+
+def _ratio(metric: str, mine: list[float], others: list[float], plan: RolloutPlan) -> Finding:
+    """Test whether the candidate's values are above the limit times the others' (Mann and Whitney, 1947)."""
+    from scipy.stats import mannwhitneyu
+
+    limit = plan.max_latency_ratio
+    ratio = median(mine) / median(others) if median(others) else math.inf
+    p = mannwhitneyu(mine, [limit * value for value in others], alternative="greater").pvalue
+    verdict: Verdict = "pass"
+    if ratio > limit:
+        verdict = "fail" if p < 1 - plan.confidence else "inconclusive"
+    reason = f"{metric}: median {median(mine):.3f}, {ratio:.1f} times the stable deployment's, at most {limit:g}"
+    return _finding(metric, verdict, reason, median(mine), median(others), limit * median(others), len(mine))
+
+
+def _tail(mine: list[float], others: list[float], plan: RolloutPlan) -> Finding:
+    """Judge how many answers are much slower than nearly all of the stable deployment's."""
+    slow = plan.max_latency_ratio * sorted(others)[int(SLOW_QUANTILE * len(others))]
+    count = sum(value > slow for value in mine)
+    share = count / len(mine)
+    verdict: Verdict = "pass"
+    if share > MAX_SLOW:
+        verdict = "fail" if lower_bound(count, len(mine), plan.confidence) > MAX_SLOW else "inconclusive"
+    reason = f"slow answers: {share:.1%} take more than {slow:.3f} s, at most {MAX_SLOW:.0%} may"
+    return _finding("slow answers", verdict, reason, share, None, MAX_SLOW, len(mine))
+
+
+def _likeness(window: Window, plan: RolloutPlan) -> Iterable[Finding]:
+    """Compare how much both deployments' answers to the same conversations have in common with the held-out ones."""
+    mine, others = (_scores(each, window.references) for each in (window.mine, window.others))
+    pairs = [(mine[example], others[example]) for example in mine if example in others]
+    if len(pairs) < MIN_PAIRS:
+        return
+    changes = [one - other for one, other in pairs]
+    verdict: Verdict = "pass"
+    if fmean(changes) < -plan.max_rouge_drop:
+        verdict = "fail" if _is_below(changes, -plan.max_rouge_drop, plan.confidence) else "inconclusive"
+    own, reference = fmean(one for one, _ in pairs), fmean(other for _, other in pairs)
+    reason = f"ROUGE-1: {own:.3f}, the stable deployment's {reference:.3f}, at most {plan.max_rouge_drop:g} less"
+    yield _finding("ROUGE-1", verdict, reason, own, reference, reference - plan.max_rouge_drop, len(pairs))
+
+
+def _is_below(values: list[float], limit: float, confidence: float) -> bool:
+    from scipy.stats import ttest_1samp
+
+    if len(set(values)) == 1:
+        return values[0] < limit
+    return bool(ttest_1samp(values, limit, alternative="less").pvalue < 1 - confidence)
+
+
+def _scores(samples: Iterable[Sample], references: Mapping[int, str]) -> dict[int, float]:
+    return {
+        sample.example: rouge_1(sample.text, references[sample.example])
+        for sample in samples
+        if sample.ok and sample.example in references
+    }
+
+
+def _values(samples: Iterable[Sample], measure: Callable[[Sample], float | None]) -> list[float]:
+    measured = [measure(sample) for sample in samples if sample.ok]
+    return [value for value in measured if value is not None]
+
+
+def _causes(samples: Iterable[Sample]) -> str:
+    """Return what the service said of failed requests, the most frequent first; 429 is a lack of capacity."""
+    named = Counter(
+        "capacity, 429" if sample.status == TOO_MANY else f"{sample.status} {sample.cause}".strip()
+        for sample in samples
+    )
+    return ", ".join(f"{count} x {cause}" for cause, count in named.most_common(3))
+
+
+def _finding(
+    metric: str, verdict: Verdict, reason: str, value: float, reference: float | None, limit: float, num: int
+) -> Finding:
+    return Finding(
+        metric=metric, verdict=verdict, reason=reason, value=value, reference=reference, limit=limit, num=num
+    )

@@ -1,27 +1,31 @@
-"""Online endpoints: deployments, keys, traffic. Never scored from here: the SDK's `invoke` retries and leaks pins."""
+"""Online endpoints: their traffic, tags and keys. Never scored from here: the SDK's `invoke` retries and leaks pins."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from mlops.errors import AzureError
+from mlops.errors import AzureError, BusyError
 from mlops.workspace.client import azure_errors, quiet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from azure.ai.ml.entities import ManagedOnlineEndpoint
+    from azure.core.polling import LROPoller
 
-    from mlops.settings import DeploySettings
     from mlops.workspace.client import Workspace
 
-
-SETTLE_S, SETTLE_POLL_S = 300.0, 0.5
-
-# Tags of the endpoint, written with the traffic: who comes after a lost runner finds the rollout there.
-RUN, PHASE, CANDIDATE = "rollout-run", "rollout-phase", "rollout-candidate"
+FINGERPRINT: Final = "fingerprint"
+"""The tag of a deployment that tells what exactly it runs."""
+POLL_S: Final = 0.5
+SETTLED: Final = ("Succeeded", "Failed", "Canceled")
+BUSY: Final = (409, 429, 500, 502, 503, 504)
+"""What the service answers when it is worth asking again: another write, too many, or its own trouble."""
+OK: Final = 200
+CANCELED: Final = "OperationCanceled"
+"""The error of an operation that gave way to another one."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,12 @@ class Endpoint:
     name: str
     scoring_uri: str
     traffic: Mapping[str, int]
+    mirror: Mapping[str, int]
     tags: Mapping[str, str]
+    states: Mapping[str, str]
+    """The provisioning state of each deployment."""
+    fingerprints: Mapping[str, str]
+    """What each deployment runs, as a hash; empty for those that others made."""
 
     @property
     def stable(self) -> str | None:
@@ -40,69 +49,134 @@ class Endpoint:
             return None
         return max(self.traffic, key=lambda name: self.traffic[name])
 
+    @property
+    def live(self) -> dict[str, int]:
+        """Return the traffic without those who have none."""
+        return {name: weight for name, weight in self.traffic.items() if weight}
+
 
 def find(workspace: Workspace, name: str) -> Endpoint | None:
     """Return an endpoint, or None if there is none of that name."""
     from azure.core.exceptions import ResourceNotFoundError
 
-    with azure_errors(f"look up endpoint {name}"):
+    with busy_errors(f"look up endpoint {name}"):
         try:
-            endpoint = workspace.ml.online_endpoints.get(name)
+            found = workspace.ml.online_endpoints.get(name)
         except ResourceNotFoundError:
             return None
-        deployments = [deployment.name for deployment in workspace.ml.online_deployments.list(name)]
-    traffic = dict.fromkeys(deployments, 0) | dict(endpoint.traffic or {})
-    return Endpoint(endpoint.name, endpoint.scoring_uri, traffic, endpoint.tags or {})
+        return _endpoint(workspace, found)
 
 
-def create(workspace: Workspace, name: str) -> None:
+def list_all(workspace: Workspace) -> list[Endpoint]:
+    """Return every endpoint of the workspace."""
+    with azure_errors("list the endpoints"):
+        return [_endpoint(workspace, found) for found in workspace.ml.online_endpoints.list()]
+
+
+def _endpoint(workspace: Workspace, found: Any) -> Endpoint:
+    deployments = list(workspace.ml.online_deployments.list(found.name))
+    return Endpoint(
+        name=found.name,
+        scoring_uri=found.scoring_uri,
+        traffic=dict.fromkeys((each.name for each in deployments), 0) | dict(found.traffic or {}),
+        mirror={name: share for name, share in (found.mirror_traffic or {}).items() if share},
+        tags=found.tags or {},
+        states={each.name: _text(each.provisioning_state) for each in deployments},
+        fingerprints={each.name: (each.tags or {}).get(FINGERPRINT, "") for each in deployments},
+    )
+
+
+def _text(state: Any) -> str:
+    """Return the text of a state: an enum's `str` would be its name."""
+    return str(getattr(state, "value", state))
+
+
+def create(workspace: Workspace, name: str, *, tags: Mapping[str, str] | None = None) -> None:
     """Create an endpoint with key authentication and no traffic."""
     from azure.ai.ml.entities import ManagedOnlineEndpoint
 
     with azure_errors(f"create endpoint {name}"), quiet():
-        endpoint = ManagedOnlineEndpoint(name=name, auth_mode="key")
+        endpoint = ManagedOnlineEndpoint(name=name, auth_mode="key", tags=dict(tags or {}))
         workspace.ml.online_endpoints.begin_create_or_update(endpoint).result()
 
 
-def deploy(workspace: Workspace, name: str, *, model: str, settings: DeploySettings, tags: Mapping[str, str]) -> None:
-    """Create deployment `name` of a registered model behind the settings' endpoint, without traffic.
+def write(
+    workspace: Workspace,
+    name: str,
+    *,
+    traffic: Mapping[str, int],
+    mirror: Mapping[str, int],
+    tags: Mapping[str, str],
+    timeout_s: float,
+) -> None:
+    """Write both maps whole in one request, with the tags that say why; other fields stay as they are.
 
-    Raises AzureError with the end of the container's log if it does not come up; it is deleted again then, because
-    a deployment whose first provisioning failed cannot be repaired.
+    Raises BusyError if it may be tried again, AzureError if not.
     """
-    from azure.ai.ml.entities import ManagedOnlineDeployment, OnlineRequestSettings, ProbeSettings
+    with busy_errors(f"set the traffic of {name} to {dict(traffic)}"):
+        current = _settled(workspace, name, timeout_s)
+        current.traffic, current.mirror_traffic = dict(traffic), dict(mirror)
+        current.tags = {**(current.tags or {}), **tags}
+        finish(workspace.ml.online_endpoints.begin_create_or_update(current), timeout_s)
 
-    probe = ProbeSettings(initial_delay=settings.initial_delay_s)
-    deployment = ManagedOnlineDeployment(
-        name=name,
-        endpoint_name=settings.endpoint,
-        model=model,
-        instance_type=settings.instance_type,
-        instance_count=settings.instance_count,
-        liveness_probe=probe,
-        readiness_probe=probe,
-        request_settings=OnlineRequestSettings(
-            request_timeout_ms=1000 * settings.request_timeout_s,
-            max_concurrent_requests_per_instance=settings.max_concurrent_requests,
-        ),
-        tags=dict(tags),
-    )
+
+def finish(poller: LROPoller[Any], timeout_s: float) -> None:
+    """Wait for a long-running operation.
+
+    Raises BusyError if it does not end in time.
+    """
+    poller.wait(timeout_s)
+    if not poller.done():
+        raise BusyError(f"Azure ML accepted it and did not finish in {timeout_s:g} s")
+    poller.result()
+
+
+@contextmanager
+def busy_errors(doing: str) -> Iterator[None]:
+    """Turn what the SDK raises into AzureError, or BusyError where it is worth asking again."""
     try:
-        with azure_errors(f"deploy {model} as {name}"), quiet():
-            workspace.ml.online_deployments.begin_create_or_update(deployment).result()
+        with azure_errors(doing):
+            yield
+    except BusyError:
+        raise
     except AzureError as error:
-        logs = _logs(workspace, settings.endpoint, name)
-        delete_deployment(workspace, settings.endpoint, name)
-        raise AzureError(f"{error}\nThe end of its log:\n{logs}") from error
+        if _is_busy(error.__cause__):
+            raise BusyError(str(error)) from error
+        raise
 
 
-def _logs(workspace: Workspace, endpoint: str, deployment: str) -> str:
-    """Return the end of the container's log, or why there is none: that must not hide what went wrong before."""
-    try:
-        with azure_errors(f"read the log of {deployment}"):
-            return str(workspace.ml.online_deployments.get_logs(deployment, endpoint, lines=30))
-    except AzureError as error:
-        return f"({error})"
+def _is_busy(error: Any) -> bool:
+    from azure.core import exceptions
+
+    if isinstance(error, exceptions.ServiceRequestError | exceptions.ServiceResponseError):
+        return True
+    # What was accepted and failed later carries the status of the poll that told so.
+    return error.status_code in BUSY or error.status_code == OK or CANCELED in str(error)
+
+
+def _settled(workspace: Workspace, name: str, timeout_s: float) -> ManagedOnlineEndpoint:
+    """Return an endpoint once nothing is being written to it: until then the service refuses a second write."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        endpoint: ManagedOnlineEndpoint = workspace.ml.online_endpoints.get(name)
+        # An enum of text: `str` of it would be its name.
+        if endpoint.provisioning_state in SETTLED:
+            return endpoint
+        if time.monotonic() > deadline:
+            raise BusyError(f"endpoint {name} has been {endpoint.provisioning_state} for {timeout_s:.0f} s")
+        time.sleep(POLL_S)
+
+
+def key(workspace: Workspace, endpoint: str) -> str:
+    """Return the primary key of an endpoint; never print it."""
+    with azure_errors(f"read the key of {endpoint}"):
+        return str(workspace.ml.online_endpoints.get_keys(endpoint).primary_key)
+
+
+def delete(workspace: Workspace, endpoint: str) -> None:
+    """Delete an endpoint and its deployments, which ends their billing."""
+    with azure_errors(f"delete endpoint {endpoint}"), quiet():
+        workspace.ml.online_endpoints.begin_delete(endpoint).result()
 
 
 def deployed_model(workspace: Workspace, endpoint: str, deployment: str) -> str:
@@ -113,48 +187,3 @@ def deployed_model(workspace: Workspace, endpoint: str, deployment: str) -> str:
         return model
     name, _, version = model.partition("/models/")[2].partition("/versions/")
     return f"azureml:{name}:{version}"
-
-
-def set_traffic(workspace: Workspace, endpoint: str, traffic: Mapping[str, int], *, tags: Mapping[str, str]) -> None:
-    """Write the whole traffic map in one request, with the tags that say why; other fields stay as they are."""
-    with azure_errors(f"set the traffic of {endpoint} to {dict(traffic)}"):
-        current = _settled(workspace, endpoint)
-        current.traffic, current.mirror_traffic = dict(traffic), {}
-        current.tags = {**(current.tags or {}), **tags}
-        workspace.ml.online_endpoints.begin_create_or_update(current).result()
-
-
-def _settled(workspace: Workspace, name: str) -> ManagedOnlineEndpoint:
-    """Return an endpoint once nothing is being written to it: until then the service refuses a second write."""
-    deadline = time.monotonic() + SETTLE_S
-    while True:
-        endpoint: ManagedOnlineEndpoint = workspace.ml.online_endpoints.get(name)
-        # An enum of text: `str` of it would be its name.
-        if endpoint.provisioning_state in ("Succeeded", "Failed", "Canceled"):
-            return endpoint
-        if time.monotonic() > deadline:
-            raise AzureError(f"endpoint {name} has been {endpoint.provisioning_state} for {SETTLE_S:.0f} s")
-        time.sleep(SETTLE_POLL_S)
-
-
-def key(workspace: Workspace, endpoint: str) -> str:
-    """Return the primary key of an endpoint; never print it."""
-    with azure_errors(f"read the key of {endpoint}"):
-        return str(workspace.ml.online_endpoints.get_keys(endpoint).primary_key)
-
-
-def delete_deployment(workspace: Workspace, endpoint: str, deployment: str) -> None:
-    """Delete a deployment that has no traffic; one that is gone already is fine."""
-    from azure.core.exceptions import ResourceNotFoundError
-
-    with azure_errors(f"delete deployment {deployment} of {endpoint}"), quiet():
-        try:
-            workspace.ml.online_deployments.begin_delete(deployment, endpoint).result()
-        except ResourceNotFoundError:
-            return
-
-
-def delete(workspace: Workspace, endpoint: str) -> None:
-    """Delete an endpoint and its deployments, which ends their billing."""
-    with azure_errors(f"delete endpoint {endpoint}"), quiet():
-        workspace.ml.online_endpoints.begin_delete(endpoint).result()

@@ -19,9 +19,13 @@ def test_colors_alternate(second: Released) -> None:
 
 
 def test_smoke_answers_have_content(first: Released) -> None:
-    """A status of 200 is not an answer; text is."""
-    assert len(first["deploy"].smoke) == 3
-    assert all(answer.answer.strip() for answer in first["deploy"].smoke)
+    """A status of 200 is not an answer; text is, and what is no question gets none."""
+    answers = {answer.question: answer.answer.strip() for answer in first["deploy"].smoke}
+    assert len(answers) == 7
+    assert [question for question, answer in answers.items() if not answer] == [
+        "{'question': 'this is no conversation'}"
+    ]
+    assert "1 x 24 vCPUs = 24 of StandardNCADSA100v4Family" in first.output
 
 
 def test_an_instance_type_the_model_does_not_allow_is_refused(first: Released) -> None:

@@ -20,13 +20,18 @@ def test_the_first_deployment_gets_all_traffic(first: Released) -> None:
 
 
 def test_the_second_climbs_the_planned_weights(second: Released) -> None:
-    """10, 50, 100: one write each, and the new color has everything in the end."""
+    """10, 50, 100: one write each, one more to commit, and the new color has everything in the end."""
     rollout = second["rollout"]
-    assert [step.weight for step in rollout.steps] == [10, 50, 100]
+    assert rollout.phase == "COMMITTED"
+    assert [step.weight for step in rollout.steps] == [10, 50, 100, 100]
+    assert [finding.metric for finding in rollout.steps[0].findings][:3] == ["unattributed", "requests", "errors"]
+    assert {moment.phase for moment in rollout.timeline} >= {"SHIFTING", "BAKING", "POST_BAKE", "COMMITTED"}
+    assert "<svg" in (second.site.folder / "runs" / "second" / "rollout.svg").read_text()
     assert rollout.traffic == {"green": 100}
     assert second.site.traffic_writes(second.since) == [
         {"blue": 90, "green": 10},
         {"blue": 50, "green": 50},
+        {"green": 100},
         {"green": 100},
     ]
 
@@ -63,10 +68,14 @@ def test_a_deployment_that_hangs_loses_its_traffic_in_one_write(second: Released
     """Exit 1, one write back to the start, the reason on the last line; the users' color is untouched."""
     site, before = second.site, second.site.requests()[-1]["sequence"]
     (container,) = site.containers("blue")
-    container.suspend()
-    result = site.program("rollout", redeployed, **QUICK)
-    assert result.returncode == 1, result.stdout + result.stderr
-    assert "rolled back at 10 %: 100.0% of its answers were errors" in result.stdout.strip().splitlines()[-1]
+    arguments = ("pipelines.rollout", "--environment", "local", "--run", redeployed)
+    with site.start(*arguments, **QUICK, MLOPS_ROLLOUT__MIN_REQUESTS="100000") as process:
+        while not site.traffic_writes(before):
+            assert process.poll() is None
+        container.suspend()
+        stdout, stderr = process.communicate()
+    assert process.returncode == 1, stdout + stderr
+    assert "rolled back at 10 %: 5 requests in a row failed (5 x 408)" in stdout.strip().splitlines()[-1]
     assert site.record(redeployed, "rollout").phase == "ROLLED_BACK"
     assert site.traffic_writes(before) == [{"blue": 10, "green": 90}, {"green": 100}]
 

@@ -1,0 +1,70 @@
+"""`mlops rollout status | pause | resume | promote | abort | recover | watch`: look after a rollout under way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import argparse
+
+ORDERS: Final = {
+    "pause": "Stop where it is; the traffic stays as it is until somebody resumes, promotes or aborts.",
+    "resume": "Go on with a rollout that is paused or whose runner is lost, measuring its step afresh.",
+    "promote": "Go on with a paused rollout as if its step had passed.",
+    "abort": "Take all traffic back in one write, whoever is at work.",
+}
+
+
+def add(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the commands to the command line."""
+    noun = commands.add_parser("rollout", help="Look after a rollout under way.", description=__doc__)
+    verbs = noun.add_subparsers(required=True, metavar="VERB")
+    told = ORDERS | {name: verb.__doc__ or "" for name, verb in VERBS.items()}
+    for name, text in told.items():
+        parser = verbs.add_parser(name, help=text, description=text)
+        parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
+        parser.set_defaults(command=VERBS.get(name, order))
+        if name in ORDERS:
+            parser.set_defaults(verb=name)
+
+
+def order(environment: str, verb: Any) -> None:
+    """Give an order to the rollout."""
+    from mlops.operations import rollouts
+    from mlops.operations.site import Site
+    from mlops.reports.tables import terminal
+
+    site = Site.of(environment, terminal())
+    rollouts.tell(site, rollouts.give(site, verb, reason=f"{verb} by an operator"))
+
+
+def status(environment: str) -> None:
+    """Say where the rollout stands."""
+    from mlops.operations import endpoint
+    from mlops.operations.site import Site
+    from mlops.reports.tables import terminal
+
+    site = Site.of(environment, terminal())
+    site.say(endpoint.progress(site.find()))
+
+
+def recover(environment: str) -> None:
+    """Take up a rollout whose runner is lost: back from less than everything, else on to the end."""
+    from mlops.operations import rollouts
+    from mlops.operations.site import Site
+    from mlops.reports.tables import terminal
+
+    site = Site.of(environment, terminal())
+    rollouts.tell(site, rollouts.recover(site))
+
+
+def watch(environment: str) -> None:
+    """Follow the rollout until it is over: a live view on a terminal, a line for every change elsewhere."""
+    from mlops.operations import watching
+    from mlops.operations.site import Site
+    from mlops.reports.tables import terminal
+
+    watching.watch(Site.of(environment, terminal()))
+
+
+VERBS: Final = {"status": status, "recover": recover, "watch": watch}

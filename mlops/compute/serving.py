@@ -1,0 +1,58 @@
+"""The quota that a deployment takes beside the one that serves, pure: Azure reserves a fifth on top for upgrades."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from mlops.errors import InputError
+
+RESERVE: Final = 1.2
+EXEMPT: Final = ("A100", "H100", "ND40rs")
+"""Parts of the names of sizes that Azure's list calls "Skip 20% Reservation"."""
+RETIRED: Final = ("nc6s_v3", "nc12s_v3", "nc24s_v3", "nc24rs_v3", "nv6", "nv12", "nv24")
+"""GPU sizes (V100, M60) that Azure retired until September 2025."""
+MOST_DEPLOYMENTS: Final = 20
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A size as the region offers it, and the quota of its family in vCPUs; a limit of None is not known."""
+
+    size: str
+    vcpus: int
+    family: str
+    used: int
+    limit: int | None
+
+
+def check_offered(size: str, offered: bool) -> None:
+    """Raise InputError if a size is retired, or the region does not have it."""
+    if size.lower().removeprefix("standard_") in RETIRED:
+        raise InputError(f"{size} was retired by Azure: choose another deploy.instance_type")
+    if not offered:
+        raise InputError(f"{size} is not offered in this region: choose another deploy.instance_type")
+
+
+def check_quota(offer: Offer, *, num_instances: int, num_deployments: int) -> str:
+    """Return the arithmetic of a deployment that fits beside `num_deployments` others.
+
+    Raises InputError with the arithmetic if it does not.
+    """
+    if num_deployments >= MOST_DEPLOYMENTS:
+        raise InputError(f"the endpoint has {num_deployments} deployments, Azure allows {MOST_DEPLOYMENTS}: delete one")
+    is_exempt = any(part.lower() in offer.size.lower() for part in EXEMPT)
+    machines = num_instances if is_exempt else math.ceil(RESERVE * num_instances)
+    needed = machines * offer.vcpus
+    counted = f"{num_instances}" if is_exempt else f"ceil({RESERVE:g} x {num_instances}) = {machines}"
+    told = f"{counted} x {offer.vcpus} vCPUs = {needed} of {offer.family}"
+    if offer.limit is None:
+        return f"{told}, whose quota Azure does not tell"
+    left = offer.limit - offer.used
+    if needed > left:
+        raise InputError(
+            f"not enough quota for {num_instances} x {offer.size}: {told}, {left} of {offer.limit} are left. Ask Azure "
+            "for more, delete what is not needed (mlops clean), or choose another deploy.instance_type"
+        )
+    return f"{told}, {left} of {offer.limit} are left"

@@ -1,0 +1,56 @@
+"""Real conversations to ask deployments: held out from training, with the answers that people gave."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import orjson
+
+from mlops.errors import AzureError
+from mlops.rollout import smoke
+from mlops.rollout.bake import Example
+from mlops.workspace.assets import download_data
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mlops.workspace.client import Workspace
+
+MOST = 500
+FILE = "test.jsonl"
+
+
+def of_file(path: Path) -> list[Example]:
+    """Return the conversations of a prepared split, up to the first answer."""
+    return list(_examples(path.read_bytes().splitlines()[:MOST]))
+
+
+def of_asset(workspace: Workspace, asset: str) -> list[Example]:
+    """Return the held-out conversations of a data asset `azureml:NAME:VERSION`, or smoke questions if it is gone."""
+    _, name, version = asset.split(":")
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            found = download_data(workspace, name, version, Path(folder) / name)
+        except AzureError:
+            return of_smoke()
+        return of_file(next(found.rglob(FILE)))
+
+
+def of_smoke() -> list[Example]:
+    """Return the smoke questions, which have no reference."""
+    cases = [case for case in smoke.load() if case.messages and case.expect == "answer"]
+    return [Example(number, tuple(case.conversation), "") for number, case in enumerate(cases)]
+
+
+def _examples(lines: Iterable[bytes]) -> Iterable[Example]:
+    for number, line in enumerate(lines):
+        row = orjson.loads(line)
+        asked, answer = [], ""
+        for message in row["messages"]:
+            if message["role"] == "assistant":
+                answer = message["content"]
+                break
+            asked.append({"role": message["role"], "content": message["content"]})
+        yield Example(number, tuple(asked), answer)

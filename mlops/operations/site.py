@@ -1,0 +1,65 @@
+"""Where operators work: the settings of an environment, and the workspace they lead to."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlops import settings as settings_module
+from mlops.errors import InputError
+from mlops.workspace import client, endpoints
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mlops.settings import Settings
+    from mlops.workspace.client import Workspace
+    from mlops.workspace.endpoints import Endpoint
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class Site:
+    """An environment; `endpoint` is the name of its endpoint."""
+
+    environment: str
+    settings: Settings
+    console: Console
+
+    @classmethod
+    def of(cls, environment: str, console: Console) -> Site:
+        """Return the environment of a name.
+
+        Raises SettingsError if there is none.
+        """
+        return cls(environment, settings_module.load(environment), console)
+
+    @property
+    def endpoint(self) -> str:
+        """Return the name of the endpoint."""
+        return self.settings.deploy.endpoint
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """Return the workspace, opened at the first use; an emulator is started first if the settings ask."""
+        if self.settings.workspace.emulator:
+            os.environ.update(client.start_emulator())
+        return client.connect(self.settings.workspace)
+
+    def find(self) -> Endpoint:
+        """Return the endpoint.
+
+        Raises InputError if there is none.
+        """
+        found = endpoints.find(self.workspace, self.endpoint)
+        if found is None:
+            raise InputError(f"endpoint {self.endpoint} does not exist in {self.environment}: nothing to do")
+        return found
+
+    def say(self, line: str) -> None:
+        """Print a line."""
+        self.console.print(f"      {line}", highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,103 @@
+"""The report of a rollout: what each step found, and a picture of weights, error rate and latency over time."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.table import Table
+
+from mlops.reports import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.axes import Axes
+    from rich.console import Console
+
+    from mlops.records import Moment, Rollout
+
+PICTURE: Final = "rollout.svg"
+SIZE_INCHES: Final = (8.0, 5.6)
+NAMED: Final = ("PAUSED", "POST_BAKE", "COMMITTED", "ROLLING_BACK", "BLOCKED")
+CANDIDATE, STABLE, BAD = "#1a7f37", "#0969da", "#cf222e"
+
+
+def show(console: Console, record: Rollout, folder: Path) -> None:
+    """Print the steps, add them to the step summary, and leave the picture beside the record."""
+    tables.show(console, tables.steps(record))
+    if record.timeline:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / PICTURE).write_text(timeline(record.timeline, title=f"{record.deployment.endpoint}: {record.phase}"))
+
+
+def timeline(moments: Sequence[Moment], *, title: str) -> str:
+    """Return an SVG of three panels over seconds: the candidate's weight, its error rate, both latencies."""
+    from matplotlib.figure import Figure
+
+    start = moments[0].at
+    seconds = [moment.at - start for moment in moments]
+    figure = Figure(SIZE_INCHES, layout="constrained")
+    weight, errors, latency = figure.subplots(3, sharex=True)
+    figure.suptitle(title, fontsize=11)
+    weight.step(seconds, [moment.weight for moment in moments], where="post", color=CANDIDATE)
+    weight.set_ylim(-5, 105)
+    weight.set_ylabel("weight, %")
+    rates = [100 * moment.num_failed / moment.num_requests if moment.num_requests else None for moment in moments]
+    errors.plot(*_known(seconds, rates), color=BAD)
+    errors.set_ylim(bottom=-0.5)
+    errors.set_ylabel("errors, %")
+    latency.plot(*_known(seconds, [moment.latency_s for moment in moments]), color=CANDIDATE, label="candidate")
+    latency.plot(*_known(seconds, [moment.stable_latency_s for moment in moments]), color=STABLE, label="stable")
+    latency.set_ylim(bottom=0)
+    latency.set_ylabel("median, s")
+    latency.set_xlabel("seconds since the start")
+    latency.legend(frameon=False)
+    _mark_phases(weight, moments, seconds)
+    drawn = io.StringIO()
+    figure.savefig(drawn, format="svg", metadata={"Date": None})
+    return drawn.getvalue()
+
+
+def _known(seconds: Sequence[float], values: Sequence[float | None]) -> tuple[list[float], list[float]]:
+    pairs = [(at, value) for at, value in zip(seconds, values, strict=True) if value is not None]
+    return [at for at, _ in pairs], [value for _, value in pairs]
+
+
+def _mark_phases(axes: Axes, moments: Sequence[Moment], seconds: Sequence[float]) -> None:
+    """Name what a reader looks for, where it begins."""
+    for before, moment, at in zip(moments, moments[1:], seconds[1:], strict=False):
+        if moment.phase != before.phase and moment.phase in NAMED:
+            axes.axvline(at, color="#8c959f", linewidth=0.8, linestyle=":")
+            axes.annotate(moment.phase.lower(), (at, 50), rotation=90, fontsize=7, va="center", ha="right")
+
+
+def line(said: Mapping[str, Any]) -> str:
+    """Return in one line where a runner is, empty before it has said so."""
+    if "phase" not in said:
+        return ""
+    weights = ", ".join(f"{name} {weight} %" for name, weight in said["traffic"].items()) or "no traffic"
+    told = f"{said['phase']}: {weights}; {said['num_requests']} requests, {said['num_failed']} failed"
+    if said["latency_s"] is not None:
+        told += f", median {said['latency_s']:.2f} s"
+    if said["stable_latency_s"] is not None:
+        told += f" (stable {said['stable_latency_s']:.2f} s)"
+    return told
+
+
+def view(said: Mapping[str, Any], *, endpoint: str, now: float) -> Table:
+    """Return what a person watches: phase, weights, requests, errors, latency per color, time left."""
+    table = Table(title=f"Rollout of {endpoint}", title_justify="left", show_header=False)
+    if "phase" not in said:
+        table.add_row("no runner has said anything yet")
+        return table
+    table.add_row("phase", str(said["phase"]))
+    for name, weight in said["traffic"].items():
+        table.add_row(name, "█" * (weight // 2) + f" {weight} %")
+    table.add_row("requests", str(said["num_requests"]))
+    table.add_row("errors", str(said["num_failed"]))
+    for label, key in (("latency", "latency_s"), ("latency, stable", "stable_latency_s")):
+        table.add_row(label, "" if said[key] is None else f"{said[key]:.2f} s")
+    table.add_row("time left", f"{max(0.0, said['deadline'] - now):.0f} s")
+    return table

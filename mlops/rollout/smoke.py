@@ -1,0 +1,120 @@
+"""The smoke test: pinned questions whose answers are read, not only their status."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from mlops.errors import InputError
+from mlops.records import Answer
+from mlops.rollout.answers import BROKEN
+from mlops.rollout.probe import Probe, Sample
+
+CASES: Final = Path(__file__).parents[2] / "data" / "smoke.json"
+NOT_FOUND: Final = 404
+NO_STREAM: Final = (404, 405)
+SHOWN: Final = 200
+
+
+class Case(BaseModel):
+    """One question: its last message is said `repeat` times over; `body` stands for what is no conversation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    messages: tuple[dict[str, str], ...] = ()
+    body: Any = None
+    repeat: int = 1
+    stream: bool = False
+    expect: Literal["answer", "error"] = "answer"
+    matches: str = ""
+    """A regular expression that must be found in the answer."""
+
+    @property
+    def conversation(self) -> list[dict[str, str]]:
+        """Return the messages as they are sent."""
+        *before, last = self.messages
+        return [*before, {**last, "content": " ".join([last["content"]] * self.repeat)}]
+
+    @property
+    def question(self) -> str:
+        """Return what is asked, for people."""
+        return str(self.body) if self.body is not None else self.messages[-1]["content"]
+
+
+def load(path: Path = CASES) -> tuple[Case, ...]:
+    """Return the smoke cases of a file.
+
+    Raises InputError, naming file and case, if they are not what they should be.
+    """
+    try:
+        return TypeAdapter(tuple[Case, ...]).validate_json(path.read_bytes())
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise InputError(f"{path}: case {where}: {problem['msg']}") from None
+
+
+def ask(probe: Probe, cases: Sequence[Case], *, deployment: str) -> Iterator[tuple[Case, Sample, str | None]]:
+    """Put every case to a deployment; yield it with what came back and what is wrong with that, or None."""
+    for case in cases:
+        if case.body is not None:
+            sample = probe.post(case.body, deployment=deployment)
+        else:
+            sample = probe.ask(case.conversation, deployment=deployment, stream=case.stream)
+        yield case, sample, problem(case, sample, deployment)
+
+
+def run(probe: Probe, *, deployment: str, say: Callable[[str], None] = lambda _: None) -> tuple[Answer, ...]:
+    """Return the answers to all smoke cases.
+
+    Raises InputError with the first that is not as it should be.
+    """
+    answers = []
+    for case, sample, wrong in ask(probe, load(), deployment=deployment):
+        if wrong:
+            raise InputError(
+                f"smoke test {case.name!r}: {wrong}: status {sample.status} {sample.cause}".rstrip()
+                + f", answered by {sample.deployment}, text {sample.text[:SHOWN]!r}"
+            )
+        answers.append(Answer(question=case.question[:SHOWN], answer=sample.text[:SHOWN]))
+    say(f"{len(answers)} smoke tests passed")
+    return tuple(answers)
+
+
+def problem(case: Case, sample: Sample, deployment: str) -> str | None:
+    """Return what is wrong with an answer, or None."""
+    if not sample.status:
+        return "the connection failed"
+    if sample.deployment != deployment:
+        return f"{deployment} was asked and did not answer"
+    if case.expect == "error":
+        return _bad_refusal(sample)
+    if case.stream and (sample.status in NO_STREAM or sample.cause.endswith(str(NOT_FOUND))):
+        return None  # streaming is not served here
+    return _bad_answer(case, sample)
+
+
+def _bad_answer(case: Case, sample: Sample) -> str | None:
+    if not sample.ok:
+        return "no answer"
+    if not sample.text.strip():
+        return "an empty answer"
+    if BROKEN.search(sample.text):
+        return "broken characters in the answer"
+    if not re.search(case.matches, sample.text):
+        return f"{case.matches!r} is not in the answer"
+    return None
+
+
+def _bad_refusal(sample: Sample) -> str | None:
+    """Return what is wrong with the answer to nonsense: it must be a client's error or no answer, and no traceback."""
+    if "Traceback" in sample.text:
+        return "a traceback instead of an error"
+    if sample.ok and sample.text.strip():
+        return "an answer to what is no question"
+    return None
