@@ -20,6 +20,9 @@ import pytest
 
 from mlops.emulator import daemon
 from mlops.records import STAGES, unseal
+from mlops.settings import load
+from mlops.workspace import endpoints
+from mlops.workspace.client import connect
 
 ROOT: Final = Path(__file__).parents[2]
 STAND_INS: Final = Path(__file__).with_name("stand_ins")
@@ -85,13 +88,15 @@ class GitHub:
                 "STAND_IN_VENV": sys.prefix,
                 "STAND_IN_ARTIFACTS": str(self.artifacts),
                 "TERM": "dumb",
+                "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache")),
             }
         )
         command = ["act", event, "--workflows", f".github/workflows/{workflow}.yml", *options]
         command += ["--platform", "ubuntu-latest=-self-hosted", "--eventpath", str(self.folder / "event.json")]
         command += [word for name, value in shared.items() for word in ("--env", f"{name}={value}")]
         command += [word for stand_in in _stand_ins() for word in ("--local-repository", stand_in)]
-        with (self.folder / f"{workflow}.log").open("w+", encoding="utf-8") as log:
+        number = len(list(self.folder.glob("*.log")))
+        with (self.folder / f"{number}-{workflow}.log").open("w+", encoding="utf-8") as log:
             environment = os.environ | {"XDG_CACHE_HOME": str(self.folder / "cache")}
             ended = subprocess.run(command, cwd=self.checkout, env=environment, stdout=log, stderr=log, check=False)
             log.seek(0)
@@ -167,3 +172,18 @@ def test_a_hostile_input_is_a_setting_of_the_wrong_type(github: GitHub) -> None:
     assert "MLOPS_DATA__PERCENTAGE" in result.log
     assert result.jobs("failed") == {"prepare"}
     assert list(github.folder.rglob("pwned")) == []
+
+
+def test_no_log_tells_a_secret(github: GitHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither what opens the emulator's identity endpoint nor the endpoint's keys stand in any log or artifact."""
+    monkeypatch.delenv("AZUREML_CURRENT_CLOUD", raising=False)
+    variables = daemon.environment(daemon.open_home(github.folder / "emulator"))
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    settings = load("local", variables={})
+    secrets = (variables["IDENTITY_HEADER"], endpoints.key(connect(settings.workspace), settings.deploy.endpoint))
+    kept = [path for path in github.artifacts.rglob("*") if path.is_file()]
+    logs = list(github.folder.glob("*.log"))
+    assert logs
+    assert kept
+    assert [path for path in (*logs, *kept) if any(secret.encode() in path.read_bytes() for secret in secrets)] == []

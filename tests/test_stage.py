@@ -1,0 +1,55 @@
+"""One stage on the command line: what it may start from, and what it tells the next job."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from mlops.errors import RecordError
+from mlops.records import DataAsset, Split, seal
+from mlops.settings import load
+from mlops.stage import Context, perform
+
+SPLIT = Split(rows=1, sha256="0" * 64, uri="azureml://x/train.jsonl")
+ASSET = DataAsset(
+    id="azureml:a:1",
+    name="a",
+    version="1",
+    source="s",
+    content_hash="h",
+    train=SPLIT,
+    validation=SPLIT,
+    test=SPLIT,
+    quarantined=0,
+)
+
+
+def prepare(_: Context) -> DataAsset:
+    """Return a record without work."""
+    return ASSET
+
+
+def test_the_next_job_is_told_the_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an output of the step, after the record is written."""
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
+    perform(prepare, Context("local", "r", tmp_path, load("local", variables={}), Console(quiet=True)))
+    assert (tmp_path / "output").read_text() == f"digest={ASSET.digest}\n"
+    assert (tmp_path / "prepare.json").is_file()
+
+
+def test_a_record_that_was_exchanged_between_jobs_is_refused(tmp_path: Path) -> None:
+    """Its own seal is good, since anybody can make one; the digest that the job before told is another one."""
+    path = tmp_path / "runs" / "r" / "prepare.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(seal(ASSET.model_copy(update={"content_hash": "other"})))
+    command = [sys.executable, "-m", "pipelines.finetune", "--environment", "local", "--run", "r"]
+    own = {"RECORD_DIGEST": ASSET.digest, "AZUREML_EMULATOR_HOME": str(tmp_path / "emulator")}
+    result = subprocess.run(command, cwd=tmp_path, env=os.environ | own, capture_output=True, text=True, check=False)
+    assert result.returncode == RecordError.exit_code
+    assert "the prepare record is not the one that its job left" in result.stdout
+    assert not (tmp_path / "emulator").exists(), "nothing was started"
