@@ -19,7 +19,7 @@ nox.options.stop_on_first_error = True
 VENV = Path(".venv")
 BIN = VENV / ("Scripts" if sys.platform == "win32" else "bin")
 LOCK = Path("requirements.lock")
-BENCHMARKS = ("control_plane", "data_plane", "traffic_changes", "malformed", "prepare", "duplicates")
+BENCHMARKS = ("control_plane", "data_plane", "traffic_changes", "malformed", "prepare", "duplicates", "trainer")
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 

@@ -42,6 +42,7 @@ ONLY_IN = {
     "torch": {"trainer"},
     "transformers": {"trainer"},
     "peft": {"trainer"},
+    "trl": {"trainer"},
     "aiohttp": {"emulator"},
     "pyarrow": {"datasets", "trainer"},
     "scipy": {"gates", "datasets", "rollout"},

@@ -1,16 +1,19 @@
-"""The inputs of the registry component chat_completion_pipeline that reach fine-tuning, under their own names."""
+"""The inputs of the registry component chat_completion_pipeline that reach fine-tuning, under their own names.
+
+Of our own are apply_fsdp, gradient_checkpointing, save_steps and the precision 4 (QLoRA).
+"""
 
 import argparse
 from collections.abc import Sequence
 from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .errors import TrainerError
 
 CHOICES = {
     "optim": ("adamw_torch", "adafactor"),
-    "precision": ("32", "16"),
+    "precision": ("32", "16", "4"),
     "deepspeed_stage": ("2", "3"),
     "evaluation_strategy": ("epoch", "steps", "disable"),
     "logging_strategy": ("epoch", "steps"),
@@ -58,7 +61,10 @@ class FinetuneArguments:
     lora_r: int = 8
     lora_dropout: float = 0.0
     apply_deepspeed: bool = False
+    deepspeed: Path | None = None
     deepspeed_stage: str = "2"
+    apply_fsdp: bool = False
+    gradient_checkpointing: bool = False
     precision: str = "32"
     seed: int = 42
     max_seq_length: int = -1
@@ -67,6 +73,7 @@ class FinetuneArguments:
     eval_steps: int = 500
     logging_strategy: str = "steps"
     logging_steps: int = 10
+    save_steps: int = 500
     save_total_limit: int = -1
     metric_for_best_model: str = "loss"
     resume_from_checkpoint: bool = False
@@ -105,6 +112,19 @@ class FinetuneArguments:
                 self.apply_deepspeed and self.auto_find_batch_size,
                 "Deep Speed cannot be coupled with auto_find_batch_size. Set one of the two to false.",
             ),
+            (
+                self.apply_deepspeed and self.apply_fsdp,
+                "--apply_deepspeed and --apply_fsdp both shard the model. Set one of the two to false.",
+            ),
+            (
+                self.precision == "4" and not self.apply_lora,
+                "--precision 4 needs --apply_lora true: weights of four bits do not learn, an adapter on them does.",
+            ),
+            (
+                self.precision == "4" and self.apply_fsdp,
+                "--precision 4 cannot be coupled with --apply_fsdp, which does not shard weights of four bits.",
+            ),
+            (self.save_steps < 1, f"--save_steps is {self.save_steps}; it must be at least 1."),
         ]
         return [message for broken, message in rules if broken] + self._unknown_choices()
 
@@ -116,10 +136,20 @@ class FinetuneArguments:
         ]
 
 
-def parse_arguments(values: Sequence[str] | None = None) -> FinetuneArguments:
+@dataclass(frozen=True, kw_only=True)
+class AlignArguments(FinetuneArguments):
+    """The same for the step after fine-tuning, whose files hold preferences."""
+
+    dpo_beta: float = 0.1
+
+
+Arguments = TypeVar("Arguments", bound=FinetuneArguments)
+
+
+def parse_arguments(kind: type[Arguments], values: Sequence[str] | None = None) -> Arguments:
     """Read `--name value` pairs; booleans are the strings true and false, as the component gives them."""
-    parser = argparse.ArgumentParser(prog="python -m mlops.trainer.finetune", description=__doc__)
-    for field in fields(FinetuneArguments):
+    parser = argparse.ArgumentParser(description=kind.__doc__)
+    for field in fields(kind):
         parser.add_argument(
             f"--{field.name}",
             type=_reader(field),
@@ -127,7 +157,7 @@ def parse_arguments(values: Sequence[str] | None = None) -> FinetuneArguments:
             default=argparse.SUPPRESS,
             help=None if field.default is MISSING else f"default {field.default}",
         )
-    return FinetuneArguments(**vars(parser.parse_args(values)))
+    return kind(**vars(parser.parse_args(values)))
 
 
 def _reader(field: "Field[Any]") -> Any:

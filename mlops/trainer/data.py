@@ -95,11 +95,12 @@ def _row(path: Path, number: int, line: str) -> Row:
         raise TrainerError(
             f"{path}, line {number}: dataset columns: {columns}, needed: messages. Add the `messages` column."
         )
-    messages = [_message(path, number, message) for message in record["messages"] or []]
+    messages = [read_message(path, number, message) for message in record["messages"] or []]
     return Row(path=path, line=number, messages=messages, prompt_id=str(record.get("prompt_id", number)))
 
 
-def _message(path: Path, number: int, message: Any) -> Message:
+def read_message(path: Path, number: int, message: Any) -> Message:
+    """Check one message of a row; TrainerError says what is wrong with it."""
     if not isinstance(message, dict) or message.get("role") not in ROLES:
         raise TrainerError(
             f"{path}, line {number}: messages holds {message!r}; a message is "

@@ -13,8 +13,10 @@ import yaml
 from .errors import TrainerError
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    import torch
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+LOCAL = {"local_files_only": True, "trust_remote_code": False}
 REQUIREMENTS = ("mlflow", "torch", "transformers", "accelerate")
 # Not the time of writing: the same model gives the same bytes.
 CREATED = "1970-01-01 00:00:00"
@@ -49,17 +51,35 @@ def find_parts(folder: Path) -> ModelParts:
     )
 
 
-def load(folder: Path, *, ignore_mismatched_sizes: bool = False) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
+def load(folder: Path) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
     """Load weights as fp32 and the tokenizer, from the folder alone and without code of the model's own."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    return load_weights(folder), load_tokenizer(folder)
 
-    parts = find_parts(folder)
-    local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    model = AutoModelForCausalLM.from_pretrained(
-        parts.weights, dtype=torch.float32, ignore_mismatched_sizes=ignore_mismatched_sizes, **local
-    )
-    return model, AutoTokenizer.from_pretrained(parts.tokenizer, **local)
+
+def load_weights(folder: Path, *, dtype: "torch.dtype | None" = None, **how: Any) -> "PreTrainedModel":
+    """Load weights, as fp32 unless another format is given; more arguments are transformers' own."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    weights = find_parts(folder).weights
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(weights, dtype=dtype or torch.float32, **LOCAL, **how)
+    return model
+
+
+def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
+    """Load the tokenizer."""
+    from transformers import AutoTokenizer
+
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(find_parts(folder).tokenizer, **LOCAL)
+    return tokenizer
+
+
+def load_config(folder: Path) -> "PreTrainedConfig":
+    """Load what is said about the weights: sizes, longest sequence, number format."""
+    from transformers import AutoConfig
+
+    config: PreTrainedConfig = AutoConfig.from_pretrained(find_parts(folder).weights, **LOCAL)
+    return config
 
 
 def write_model_folder(

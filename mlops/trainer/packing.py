@@ -1,7 +1,7 @@
 """Pack conversations into sequences of one length, each conversation still on its own.
 
-A conversation never sees its neighbours: positions start at 0 in each, and without an attention mask and
-without a cache transformers reads the boundaries from them (`transformers.masking_utils`).
+A conversation never sees its neighbours: positions start at 0 in each, and attention stays between the bounds that
+the batch names (`attention`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -51,13 +51,25 @@ def pack(conversations: Iterable[EncodedConversation], *, max_length: int) -> li
     return packed
 
 
-def collate(sequences: Sequence[PackedSequence], *, pad_token_id: int) -> dict[str, Any]:
-    """Make a batch, tensors of (sequences, longest): padding is a conversation of its own without labels."""
-    longest = max(len(sequence.input_ids) for sequence in sequences)
-    rows = [(sequence, longest - len(sequence.input_ids)) for sequence in sequences]
+def collate(sequences: Sequence[PackedSequence]) -> dict[str, Any]:
+    """Make a batch: one row of all conversations, without padding, with logits only where there is a label.
+
+    `cu_seq_lens_q` are the conversations' bounds under the name by which FlashAttention knows them.
+    """
+    input_ids = torch.tensor([token for sequence in sequences for token in sequence.input_ids])
+    position_ids = torch.tensor([position for sequence in sequences for position in sequence.position_ids])
+    labels = torch.tensor([label for sequence in sequences for label in sequence.labels])
+    starts = torch.nonzero(position_ids == 0).flatten()
+    bounds = torch.cat([starts, torch.tensor([len(input_ids)])]).int()
+    learned = torch.nonzero(labels != IGNORED).flatten()
+    targets = labels[learned].unsqueeze(0)
     return {
-        "input_ids": torch.tensor([row.input_ids + [pad_token_id] * pad for row, pad in rows]),
-        "position_ids": torch.tensor([row.position_ids + list(range(pad)) for row, pad in rows]),
-        "labels": torch.tensor([row.labels + [IGNORED] * pad for row, pad in rows]),
+        "input_ids": input_ids.unsqueeze(0),
+        "position_ids": position_ids.unsqueeze(0),
+        "cu_seq_lens_q": bounds,
+        "max_length_q": int(bounds.diff().max()),
+        "logits_to_keep": learned - 1,  # a token is predicted where the one before it stands
+        "labels": targets,
+        "shift_labels": targets,
         "use_cache": False,
     }

@@ -58,7 +58,7 @@ def build_base(output: Path, *, spec: BaseModel) -> None:
     texts = list(base_texts())
     tokenizer = train_tokenizer(texts, vocab_size=spec.vocab_size, max_length=CONTEXT)
     torch.manual_seed(spec.seed)
-    model = Phi3ForCausalLM(_config(tokenizer, spec=spec))
+    model = Phi3ForCausalLM(phi3_config(tokenizer, spec=spec))
     model.generation_config.eos_token_id = [tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids(END_OF_TURN)]
     pretrain(model, _token_rows(tokenizer, texts, spec=spec), spec=spec)
     metadata = {"base_model_name": NAME, "is_finetuned_model": False, "stand_in": True}
@@ -96,7 +96,8 @@ def pretrain(model: "Phi3ForCausalLM", rows: "torch.Tensor", *, spec: BaseModel)
     model.eval()
 
 
-def _config(tokenizer: "PreTrainedTokenizerFast", *, spec: BaseModel) -> "Phi3Config":
+def phi3_config(tokenizer: "PreTrainedTokenizerFast", *, spec: BaseModel) -> "Phi3Config":
+    """Give Phi-3's architecture at the size asked for."""
     from transformers import Phi3Config
 
     return Phi3Config(

@@ -1,13 +1,12 @@
 """A model of a few thousand weights and a handful of conversations, so that real training takes a second."""
 
 import json
-import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import huggingface_hub.constants
 import pytest
-
-os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported
-
 from transformers import Phi3Config, Phi3ForCausalLM, PreTrainedTokenizerBase, set_seed
 
 from mlops.trainer.model_folder import write_model_folder
@@ -25,6 +24,23 @@ CHATS = [
     for other in ("gray", "gold")
     for thing in ("car", "cat")
 ]
+
+
+@contextmanager
+def closed_hub() -> Iterator[None]:
+    """Close the Hub as the trainer's commands do, for a while: other tests of this process may want it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+        for name in ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_PROGRESS_BARS"):
+            patch.setenv(name, "1")
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hub() -> Iterator[None]:
+    """Close the Hub for a module's tests."""
+    with closed_hub():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -57,9 +73,10 @@ def base_folder(tokenizer: PreTrainedTokenizerBase, tmp_path_factory: pytest.Tem
         initializer_range=0.2,
     )
     folder = tmp_path_factory.mktemp("models") / "base"
-    write_model_folder(
-        Phi3ForCausalLM(config), tokenizer, folder, metadata={"base_model_name": "tiny"}, readme="# tiny"
-    )
+    with closed_hub():
+        write_model_folder(
+            Phi3ForCausalLM(config), tokenizer, folder, metadata={"base_model_name": "tiny"}, readme="# tiny"
+        )
     return folder
 
 
