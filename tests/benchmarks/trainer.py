@@ -45,7 +45,7 @@ from mlops.trainer.tokenizer import train_tokenizer
 from mlops.trainer.training_arguments import settings, training_arguments
 from mlops.trainer.weights import start
 
-STEPS, WARM_UP = 14, 4
+STEPS, WARM_UP = 10, 3
 LENGTH, BATCH = 1024, 2
 PEERS = ("Trainer, packed", "Trainer, not packed", "TRL SFTTrainer")
 LEAST = {"Trainer, packed": 1.0, "TRL SFTTrainer": 2.0}
