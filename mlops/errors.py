@@ -5,6 +5,7 @@
     │   ├── SettingsError     a settings file or an MLOPS_ variable
     │   ├── RecordError       a record that is missing, unreadable or was changed
     │   ├── DataError         conversations that cannot be trained on
+    │   ├── HeldError         a rollout that somebody else is at work on
     │   └── AzureError        what Azure ML refused or failed to do
     │       └── BusyError     what it may do when it is asked again
     └── Refusal               exit 1: a considered no, such as a rejected candidate
@@ -36,6 +37,10 @@ class RecordError(InputError):
 
 class DataError(InputError):
     """Conversations that cannot be trained on."""
+
+
+class HeldError(InputError):
+    """A rollout that somebody else is at work on."""
 
 
 class AzureError(InputError):

@@ -50,12 +50,16 @@ def status(environment: str) -> None:
 
 def recover(environment: str) -> None:
     """Take up a rollout whose runner is lost: back from less than everything, else on to the end."""
+    from mlops.errors import HeldError
     from mlops.operations import rollouts
     from mlops.operations.site import Site
     from mlops.reports.tables import terminal
 
     site = Site.of(environment, terminal())
-    rollouts.tell(site, rollouts.recover(site))
+    try:
+        rollouts.tell(site, rollouts.recover(site))
+    except HeldError as error:  # nothing is lost
+        site.say(str(error))
 
 
 def watch(environment: str) -> None:

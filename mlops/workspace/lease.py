@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from mlops.errors import AzureError, FencedError, InputError
+from mlops.errors import AzureError, FencedError, HeldError
 from mlops.workspace.client import azure_errors
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def status(workspace: Workspace, endpoint: str) -> dict[str, Any] | None:
 def hold(workspace: Workspace, endpoint: str, *, holder: str, ttl_s: float, steal: bool, least: int) -> Iterator[Lease]:
     """Hold the lease of an endpoint, with an epoch of `least` or later; a thread gives signs of life meanwhile.
 
-    Raises InputError if another one lives and this one may not steal.
+    Raises HeldError if another one lives and this one may not steal.
     """
     lease = _claim(workspace, endpoint, holder=holder, ttl_s=ttl_s, steal=steal, least=least)
     is_over = threading.Event()
@@ -94,7 +94,7 @@ def _claim(workspace: Workspace, endpoint: str, *, holder: str, ttl_s: float, st
         try:
             store.upload_blob(_name(endpoint, lease.epoch), content, overwrite=False)
         except ResourceExistsError:
-            raise InputError(f"somebody else has just begun to roll out {endpoint}: nothing was written") from None
+            raise HeldError(f"somebody else has just begun to roll out {endpoint}: nothing was written") from None
     return lease
 
 
@@ -102,7 +102,7 @@ def _check_is_dead(store: ContainerClient, blob: Any, endpoint: str, ttl_s: floa
     age = (datetime.now(UTC) - blob.last_modified).total_seconds()
     said = json.loads(store.download_blob(blob.name).readall())
     if not said["released"] and age < ttl_s:
-        raise InputError(
+        raise HeldError(
             f"{said['holder']} rolls out {endpoint} and gave a sign of life {age:.0f} s ago: nothing was written. "
             "Wait for it, or end it with `mlops rollout abort`"
         )
