@@ -247,6 +247,11 @@ def chain(record: Record) -> dict[str, Record]:
     return found
 
 
+def lineage(record: Record) -> dict[str, str]:
+    """Return the tags by which a record and those it holds are recognized: `record-<stage>`, the digest of each."""
+    return {f"record-{stage}": each.digest for stage, each in chain(record).items()}
+
+
 def seal(record: Record) -> bytes:
     """Return the record's file: its JSON and its digest."""
     document = {"digest": record.digest, "record": record.model_dump(mode="json")}

@@ -8,7 +8,7 @@ from mlops.compute.serving import check_quota
 from mlops.errors import AzureError, InputError
 from mlops.operations import conversations, rollouts
 from mlops.operations.site import Site
-from mlops.records import Answer, Deployment, RegisteredModel
+from mlops.records import Answer, Deployment, RegisteredModel, lineage
 from mlops.reports.progress import progress
 from mlops.rollout import breadcrumb, smoke
 from mlops.rollout.bake import endless
@@ -32,7 +32,7 @@ def deploy(context: Context, model: RegisteredModel) -> Deployment:
     offer = quota.offer(context.workspace, settings.instance_type)
     others = len(endpoint.traffic.keys() - {color})
     context.say(check_quota(offer, num_instances=settings.instance_count, num_deployments=others))
-    tags = {
+    tags = lineage(model) | {
         "run": context.run,
         "decision_digest": model.decision.digest,
         rollouts.DATA: model.decision.evaluation.job.data.id,

@@ -6,11 +6,12 @@ import time
 from dataclasses import replace
 
 from mlops import stage
+from mlops.datasets.examples import file_sha256
 from mlops.errors import RecordError
 from mlops.operations import conversations, rollouts
 from mlops.operations.rollouts import Crew
 from mlops.operations.site import Site
-from mlops.records import Answer, Deployment, Rollout
+from mlops.records import Answer, Deployment, Rollout, Split
 from mlops.reports import rollout_report
 from mlops.rollout import preflight
 from mlops.rollout.bake import Example
@@ -23,7 +24,7 @@ def rollout(context: Context, deployment: Deployment) -> Rollout:
     """Shift traffic to the new deployment step by step, and back at once if it does worse."""
     site = Site(context.environment, context.settings, context.console)
     _check_model(context, deployment)
-    examples = _examples(context)
+    examples = _examples(context, deployment.model.decision.evaluation.job.data.test)
     with rollouts.crew(site, candidate=deployment.name, examples=examples, id=context.run) as crew:
         first = preflight.begin(
             crew.endpoint, context.settings.rollout, id=context.run, candidate=deployment.name, at=time.time()
@@ -47,10 +48,10 @@ def _check_model(context: Context, deployment: Deployment) -> None:
         )
 
 
-def _examples(context: Context) -> list[Example]:
+def _examples(context: Context, split: Split) -> list[Example]:
     path = context.folder / "data" / "test.jsonl"
-    if not path.is_file():
-        raise RecordError(f"{path} does not exist: run the prepare stage of run {context.run} first")
+    if not path.is_file() or file_sha256(path) != split.sha256:
+        raise RecordError(f"{path} is missing or is not what prepare wrote: run the prepare stage of this run again")
     return conversations.of_file(path)
 
 

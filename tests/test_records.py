@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from mlops.errors import RecordError
-from mlops.records import STAGES, DataAsset, Split, chain, seal, unseal
+from mlops.records import STAGES, DataAsset, Split, chain, lineage, seal, unseal
 
 
 def asset(**changes: object) -> DataAsset:
@@ -59,3 +59,8 @@ def test_rubbish_is_refused_without_a_traceback(content: bytes) -> None:
 def test_a_chain_is_the_record_and_all_it_holds() -> None:
     """Each by its stage, first to last, whatever record one begins with."""
     assert chain(asset()) == {"prepare": asset()}
+
+
+def test_a_lineage_names_each_record_of_the_chain() -> None:
+    """As tags, whose values Azure keeps up to 256 characters of."""
+    assert lineage(asset()) == {"record-prepare": asset().digest}

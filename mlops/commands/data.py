@@ -89,10 +89,12 @@ def serving(run: str, environment: str) -> None:
         raise InputError(f"nothing serves in {environment} yet: make the first release by hand")
     model = endpoints.deployed_model(workspace, endpoint.name, endpoint.stable)
     asset = model_tags(workspace, model)["data"]
+    _, name, version = asset.split(":")
     folder = RUNS / run / "data"
     shutil.rmtree(folder, ignore_errors=True)
-    _, name, version = asset.split(":")
-    print(f"{download_data(workspace, name, version, folder)} holds {asset}, on which {model} was trained")
+    found = download_data(workspace, name, version, folder / "asset")
+    next(found.rglob("train.jsonl")).replace(folder / "train.jsonl")
+    print(f"{folder} holds {asset}, on which {model} was trained")
 
 
 def card(run: str) -> None:

@@ -14,6 +14,10 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
         parser = commands.add_parser(command.__name__, help=command.__doc__, description=command.__doc__)
         parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
         parser.set_defaults(command=command)
+        if command is status:
+            parser.add_argument(
+                "--from-azure", action="store_true", help="show where the model comes from, too, by Azure's tags alone"
+            )
     parser = commands.add_parser("clean", help=clean.__doc__, description=clean.__doc__)
     parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
     parser.add_argument("--endpoint", help="another endpoint than the one of the settings")
@@ -24,9 +28,9 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     parser.set_defaults(command=clean)
 
 
-def status(environment: str) -> None:
+def status(environment: str, from_azure: bool) -> None:
     """Show the endpoint's deployments, their models and their traffic, and where its rollout stands."""
-    from mlops.operations import endpoint
+    from mlops.operations import endpoint, lineage
     from mlops.operations.site import Site
     from mlops.reports.tables import show, terminal
 
@@ -34,6 +38,8 @@ def status(environment: str) -> None:
     found = site.find()
     show(site.console, endpoint.table(site.workspace, found))
     site.say(endpoint.progress(found))
+    if from_azure:
+        show(site.console, lineage.table(site.workspace, found))
 
 
 def rollback(environment: str) -> None:

@@ -37,3 +37,23 @@ def test_lineage_is_one_document(first: Released) -> None:
     """From the traffic to the hash of the data in one file."""
     data = first["rollout"].deployment.model.decision.evaluation.job.data
     assert data.content_hash == first["prepare"].content_hash
+
+
+def test_lineage_is_known_to_azure_alone(first: Released) -> None:
+    """The tags of model and deployment name what each stage made, and the digest of its record."""
+    result = first.site.command("mlops.cli", "status", "--environment", "local", "--from-azure")
+    assert result.returncode == 0, result.stderr
+    lines = {line.split()[1]: line for line in result.stdout.splitlines() if len(line.split()) > 3}
+    assert first["prepare"].id in lines["prepare"]
+    assert first["prepare"].digest[:12] in lines["prepare"]
+    assert "azureml:" in lines["register"]
+
+
+def test_the_same_data_is_not_worth_training_on_again(first: Released) -> None:
+    """What the nightly workflow asks: the data of the model that serves, and a considered no, as an output, too."""
+    fetched = first.site.command("mlops.cli", "data", "serving", "--environment", "local", "serving")
+    assert fetched.returncode == 0, fetched.stderr
+    output = first.site.folder / "output"
+    compared = first.site.command("mlops.cli", "data", "diff", "serving", "first", GITHUB_OUTPUT=str(output))
+    assert compared.returncode == 1, compared.stderr
+    assert output.read_text() == "worth=false\n"
