@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from mlops.commands import bootstrap, comment, data, endpoint, reconcile, rollout, runs, settings
+from mlops.commands import bootstrap, chat, comment, data, endpoint, reconcile, rollout, runs, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,6 +17,7 @@ COMMANDS: Final = (
     bootstrap,
     endpoint,
     rollout,
+    chat,
     runs,
     data,
     settings,

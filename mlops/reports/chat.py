@@ -29,11 +29,16 @@ FRAME: Final = 4
 def show(console: Console, row: Mapping[str, Any], *, number: int) -> None:
     """Print a conversation under a line with its number and the beginning of its id."""
     console.rule(Text(f"{number} · {row['prompt_id'][:12]}"), style="dim")
-    console.print(Group(*(_bubble(message, console.width) for message in row["messages"])))
+    console.print(Group(*(_bubble(message, console.width, title=message["role"]) for message in row["messages"])))
 
 
-def _bubble(message: Mapping[str, str], width: int) -> Align:
+def show_answer(console: Console, text: str, *, who: str) -> None:
+    """Print an answer under who gave it."""
+    console.print(_bubble({"role": "assistant", "content": text}, console.width, title=who))
+
+
+def _bubble(message: Mapping[str, str], width: int, *, title: str) -> Align:
     role, text = message["role"], visible(message["content"]).expandtabs(4)
-    needed = max(map(cell_len, [f" {role} ", *text.split("\n")])) + FRAME
+    needed = max(map(cell_len, [f" {title} ", *text.split("\n")])) + FRAME
     size = min(needed, int(width * SHARE))
-    return Align(Panel(Text(text), title=role, title_align="left", border_style=STYLES[role], width=size), SIDES[role])
+    return Align(Panel(Text(text), title=title, title_align="left", border_style=STYLES[role], width=size), SIDES[role])
