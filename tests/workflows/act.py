@@ -174,6 +174,14 @@ def test_a_hostile_input_is_a_setting_of_the_wrong_type(github: GitHub) -> None:
     assert list(github.folder.rglob("pwned")) == []
 
 
+def test_data_that_did_not_change_is_not_trained_on_again(github: GitHub) -> None:
+    """The nightly workflow says so, and stops without a red cross."""
+    result = github.run("schedule", "workflow_dispatch", "--input", "environment=local")
+    assert result.returncode == 0, result.log[-5000:]
+    assert result.jobs("succeeded") == {"data"}
+    assert "not worth training again" in result.log
+
+
 def test_no_log_tells_a_secret(github: GitHub, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither what opens the emulator's identity endpoint nor the endpoint's keys stand in any log or artifact."""
     monkeypatch.delenv("AZUREML_CURRENT_CLOUD", raising=False)
