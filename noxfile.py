@@ -118,6 +118,13 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def browser(session: nox.Session) -> None:
+    """Open every page of the studio in Chromium: states, live updates, chat, accessibility."""
+    install(session, "tests", "browser")
+    run(session, "pytest", "tests/studio/browser.py", *session.posargs)
+
+
+@nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Measure what is promised, each figure beside a named peer: all benchmarks, or those named after `--`."""
     install(session, "tests", "bench")

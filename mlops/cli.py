@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from mlops.commands import bootstrap, chat, comment, data, endpoint, reconcile, rollout, runs, settings
+from mlops.commands import bootstrap, chat, comment, data, endpoint, reconcile, report, rollout, runs, settings, studio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,6 +19,8 @@ COMMANDS: Final = (
     rollout,
     chat,
     runs,
+    report,
+    studio,
     data,
     settings,
     comment,

@@ -30,8 +30,9 @@ MAY_IMPORT = {
     "stage": PURE | {"github", "settings", "workspace", "reports"},
     "operations": PURE | {"settings", "workspace", "reports", "rollout"},
     "runs": PURE | {"stage"},
+    "studio": PURE | {"reports", "rollout", "runs", "settings", "workspace"},
     "commands": PURE
-    | {"bootstrap", "runs", "github", "datasets", "operations", "reports", "settings", "stage", "workspace"},
+    | {"bootstrap", "runs", "github", "datasets", "operations", "reports", "settings", "stage", "studio", "workspace"},
     "cli": PURE | {"commands"},
     "trainer": set(),
     "emulator": set(),
@@ -47,8 +48,9 @@ ONLY_IN = {
     "pyarrow": {"datasets", "trainer"},
     "scipy": {"gates", "datasets", "rollout"},
     "matplotlib": {"reports"},
-    "jinja2": {"reports", "trainer"},
-    "httpx": {"rollout", "operations", "credentials"},
+    "starlette": {"studio"},
+    "jinja2": {"reports", "studio", "trainer"},
+    "httpx": {"rollout", "operations", "credentials", "workspace"},
 }
 
 

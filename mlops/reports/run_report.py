@@ -1,0 +1,96 @@
+"""The report of a run: one page with everything from data to rollout, which needs no network and runs nothing."""
+
+from __future__ import annotations
+
+import base64
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import ValidationError
+
+from mlops.datasets.card import DataCard
+from mlops.records import DataAsset, Deployment, Evaluation, FineTuningJob, GateDecision, RegisteredModel, Rollout
+from mlops.reports import plots, rollout_report, times
+from mlops.reports.visible import visible
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from mlops.records import Answer
+    from mlops.reports.release import Release
+
+STATIC: Final = Path(__file__).parent / "static"
+
+
+def write(release: Release, folder: Path) -> Path:
+    """Write `report.html` to a run's folder, whole or not at all; return its path."""
+    path = folder / "report.html"
+    unfinished = folder / ".report.html.new"
+    unfinished.write_text(html(release, folder), encoding="utf-8")
+    return unfinished.replace(path)
+
+
+def html(release: Release, folder: Path) -> str:
+    """Return the report; data card and pictures are taken from the run's folder where they are there."""
+    from markupsafe import Markup
+
+    card = _card(folder)
+    deployment, rollout = release.record(Deployment), release.record(Rollout)
+    return (
+        _environment()
+        .get_template("report.html.jinja")
+        .render(
+            release=release,
+            style=Markup((STATIC / "release.css").read_text(encoding="utf-8")),  # noqa: S704 - our own
+            asset=release.record(DataAsset),
+            card=card,
+            lengths=Markup(plots.length_histogram(card.splits[0].lengths, limit=None)) if card else "",  # noqa: S704
+            job=release.record(FineTuningJob),
+            evaluation=release.record(Evaluation),
+            decision=release.record(GateDecision),
+            model=release.record(RegisteredModel),
+            deployment=deployment,
+            said=[_said(answer, deployment.name) for answer in deployment.smoke] if deployment else [],
+            rollout=rollout,
+            last=[_said(rollout.answer, "assistant")] if rollout and rollout.answer else [],
+            picture=_picture(rollout) if rollout and rollout.timeline else "",
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("mlops.reports"),
+        autoescape=True,
+        finalize=lambda value: visible(value) if type(value) is str else value,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"moment": times.moment, "iso": times.iso}
+    return environment
+
+
+def _card(folder: Path) -> DataCard | None:
+    try:
+        return DataCard.model_validate_json((folder / "data-card.json").read_bytes())
+    except (
+        FileNotFoundError,
+        ValidationError,
+    ):  # of a run that was prepared before there were cards, or by another version
+        return None
+
+
+def _said(answer: Answer, by: str) -> dict[str, Any]:
+    return {"question": answer.question, "answer": answer.answer, "by": by}
+
+
+def _picture(rollout: Rollout) -> str:
+    """Return weights, errors and latency over time, as an address that holds the picture."""
+    title = f"{rollout.deployment.endpoint}: {rollout.phase}"
+    drawn = rollout_report.timeline(rollout.timeline, title=title)
+    return f"data:image/svg+xml;base64,{base64.b64encode(drawn.encode()).decode()}"

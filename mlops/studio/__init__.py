@@ -1,0 +1,1 @@
+"""The studio: what the workspace and the runs' records know, as pages to look at; it changes nothing."""

@@ -1,0 +1,134 @@
+"""The studio's pages over a toy workspace, as a browser without scripts gets them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from starlette.testclient import TestClient
+
+from mlops.studio.app import HEADERS, application
+
+if TYPE_CHECKING:
+    from tests.studio.conftest import ToySource
+
+PAGES = ("/", "/releases/first", "/jobs", "/jobs/running", "/jobs/hostile", "/models", "/endpoints")
+QUESTION = {"messages": [{"role": "user", "content": "Hello"}], "deployment": ""}
+
+
+@pytest.fixture
+def client(toy: ToySource) -> TestClient:
+    """Return a browser that runs no scripts."""
+    return TestClient(application(toy), base_url="http://127.0.0.1")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_comes_with_a_strict_policy(client: TestClient, path: str) -> None:
+    """Nothing from elsewhere, no inline script, no inline style, no frame around it."""
+    reply = client.get(path)
+    assert reply.status_code == 200
+    assert {name: reply.headers[name] for name in HEADERS} == HEADERS
+    assert "unsafe" not in reply.headers["content-security-policy"]
+    assert " style=" not in reply.text
+    assert "<script>" not in reply.text
+
+
+def test_what_a_stranger_wrote_is_text(client: TestClient) -> None:
+    """Markup, template code and marks that turn the direction of writing, in names and in logs."""
+    page = client.get("/jobs/hostile").text
+    assert "&lt;img src=x onerror=alert(1)&gt;{{ 7*7 }}\N{REPLACEMENT CHARACTER}" in page
+    assert "<img" not in page
+
+
+def test_a_release_is_one_line_from_data_to_traffic(client: TestClient) -> None:
+    """Seven stages; the one that said no is marked, what came after it was not reached."""
+    page = client.get("/releases/worse").text
+    assert page.count("not reached") == 3
+    assert '<li class="refused"><span class="stage">gate</span> <span class="fact">rejected</span>' in page
+    assert "100 % of the traffic" in client.get("/releases/first").text
+
+
+def test_a_record_that_was_edited_is_not_believed(client: TestClient) -> None:
+    """The page says so and shows nothing of it; the other releases are shown."""
+    assert "was changed after it was written" in client.get("/releases/edited").text
+    assert "/releases/first" in client.get("/").text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/releases/%2E%2E",
+        "/releases/nobody",
+        "/releases/first/files/rollout.json",
+        "/releases/first/files/..%2Fworse%2Fgate.json",
+        "/releases/first/files/%2Fetc%2Fpasswd",
+        "/nowhere",
+    ],
+)
+def test_only_runs_and_their_documents_are_answered(client: TestClient, path: str) -> None:
+    """No name leads out of a run's folder, and records and data are no documents."""
+    assert client.get(path).status_code == 404
+
+
+def test_a_document_runs_nothing(client: TestClient) -> None:
+    """A data card is shown as it is, under a policy that allows its style and nothing else."""
+    reply = client.get("/releases/first/files/data-card.html")
+    assert "<h1>Data card</h1>" in reply.text
+    assert "script-src" not in reply.headers["content-security-policy"]
+    assert reply.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+def test_what_azure_refuses_is_shown_as_its_sentence(client: TestClient, toy: ToySource) -> None:
+    """No traceback, no half page."""
+    toy.failure = "could not list the jobs: you are not signed in"
+    reply = client.get("/jobs")
+    assert reply.status_code == 502
+    assert toy.failure in reply.text
+
+
+def test_a_name_that_leads_here_from_elsewhere_is_refused(client: TestClient) -> None:
+    """A page elsewhere that has its own name resolve to 127.0.0.1 reads nothing."""
+    assert client.get("/", headers={"Host": "evil.example"}).status_code == 400
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+def test_nothing_can_be_changed(client: TestClient, method: str) -> None:
+    """Every page answers GET alone."""
+    assert [client.request(method, path).status_code for path in PAGES] == [405] * len(PAGES)
+
+
+def test_the_chat_says_who_answered(client: TestClient, toy: ToySource) -> None:
+    """The deployment's name, how long it took, what it said; a pin is handed on."""
+    reply = client.post("/endpoints/chat-local/chat", json=QUESTION)
+    assert reply.json() == {"deployment": "blue", "ok": True, "seconds": 0.25, "text": "You said: Hello"}
+    pinned = client.post("/endpoints/chat-local/chat", json=QUESTION | {"deployment": "green"})
+    assert pinned.json()["deployment"] == "green"
+    assert [deployment for _, deployment in toy.asked] == [None, "green"]
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "kind", "status"),
+    [
+        ("/endpoints/chat-local/chat", json.dumps(QUESTION), "text/plain", 415),
+        ("/endpoints/chat-local/chat", "messages=1", "application/x-www-form-urlencoded", 415),
+        ("/endpoints/chat-local/chat", "{", "application/json", 400),
+        ("/endpoints/chat-local/chat", '{"messages": [], "deployment": ""}', "application/json", 400),
+        ("/endpoints/chat-local/chat", json.dumps(QUESTION | {"deployment": "x" * 30_000}), "application/json", 400),
+        ("/endpoints/nobody/chat", json.dumps(QUESTION), "application/json", 404),
+    ],
+)
+def test_a_question_that_is_none_reaches_no_endpoint(
+    client: TestClient, toy: ToySource, path: str, content: str, kind: str, status: int
+) -> None:
+    """What a form of another page can send is refused, and what is too long."""
+    assert client.post(path, content=content, headers={"Content-Type": kind}).status_code == status
+    assert toy.asked == []
+
+
+def test_a_job_that_is_over_is_sent_once_more_and_left(client: TestClient) -> None:
+    """Events: each part of the page, then the end."""
+    said = client.get("/jobs/broken/live").text
+    parts = [json.loads(line.removeprefix("data: "))["id"] for line in said.splitlines() if '"id"' in line]
+    assert parts == ["job-state", "job-graph", "job-metrics", "job-log"]
+    assert said.endswith("event: over\ndata: {}\n\n")
