@@ -32,7 +32,8 @@ MAY_IMPORT = {
     "runs": PURE | {"stage"},
     "studio": PURE | {"reports", "rollout", "runs", "settings", "workspace"},
     "commands": PURE
-    | {"bootstrap", "runs", "github", "datasets", "operations", "reports", "settings", "stage", "studio", "workspace"},
+    | {"bootstrap", "runs", "github", "datasets", "operations", "reports", "rollout", "settings", "stage", "studio"}
+    | {"workspace"},
     "cli": PURE | {"commands"},
     "trainer": set(),
     "emulator": set(),
