@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,11 @@ class GitHub:
         path = self.artifacts / artifact / f"{stage}.json"
         return unseal(STAGES[stage], path.read_bytes(), where=str(path))
 
+    def told(self) -> list[str]:
+        """Return the words that a job told `gh`."""
+        path = self.folder / "told"
+        return path.read_text().split("\0")[:-1] if path.exists() else []
+
     def traffic_writes(self) -> int:
         """Return how often traffic was written since the emulator was started."""
         requests = daemon.request(daemon.open_home(self.folder / "emulator"), "/_emulator/requests")
@@ -97,10 +103,16 @@ class GitHub:
         command += [word for stand_in in _stand_ins() for word in ("--local-repository", stand_in)]
         number = len(list(self.folder.glob("*.log")))
         with (self.folder / f"{number}-{workflow}.log").open("w+", encoding="utf-8") as log:
-            environment = os.environ | {"XDG_CACHE_HOME": str(self.folder / "cache")}
+            path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+            environment = os.environ | {"XDG_CACHE_HOME": str(self.folder / "cache"), "PATH": path}
             ended = subprocess.run(command, cwd=self.checkout, env=environment, stdout=log, stderr=log, check=False)
             log.seek(0)
             return Run(ended.returncode, log.read())
+
+
+def dispatch(**inputs: str) -> list[str]:
+    """Return the options that give inputs to a workflow."""
+    return [word for name, value in inputs.items() for word in ("--input", f"{name}={value}")]
 
 
 def _stand_ins() -> set[str]:
@@ -115,6 +127,10 @@ def github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHub]:
     """Return a GitHub whose jobs share an emulator, which is stopped at the end."""
     github = GitHub(tmp_path_factory.mktemp("github"))
     github.artifacts.mkdir()
+    gh = github.folder / "bin" / "gh"
+    gh.parent.mkdir()
+    gh.write_text(f'#!/bin/sh\nprintf "%s\\0" "$@" > {github.folder}/told\n')
+    gh.chmod(0o755)
     subprocess.run(["git", "clone", "--quiet", ROOT, github.checkout], check=True)  # noqa: S607 - as found on PATH
     for path in (github.checkout / ".github" / "workflows").iterdir():
         path.write_text(path.read_text().replace("  queue: max\n", ""))  # GitHub has it since May 2026, act not yet
@@ -144,7 +160,7 @@ def test_a_forks_pull_request_is_released_on_the_emulator(github: GitHub) -> Non
 
 def test_a_release_goes_from_start_to_traffic(github: GitHub) -> None:
     """Seven jobs in order, each given what the one before left, as artifact and as digest."""
-    result = github.run("release", "workflow_dispatch", "--input", "environment=local")
+    result = github.run("release", "workflow_dispatch", *dispatch(environment="local"))
     assert result.returncode == 0, result.log[-5000:]
     assert result.jobs("succeeded") == set(STAGES)
     rollout = github.record("gh-1-rollout", "rollout")
@@ -166,7 +182,7 @@ def test_a_gate_that_says_no_ends_the_line(github: GitHub) -> None:
 
 def test_a_hostile_input_is_a_setting_of_the_wrong_type(github: GitHub) -> None:
     """Whoever dispatches a release can say no more than what the settings allow."""
-    inputs = ("--input", "environment=local", "--input", f"percentage={HOSTILE.splitlines()[0]}")
+    inputs = dispatch(environment="local", percentage=HOSTILE.splitlines()[0])
     result = github.run("release", "workflow_dispatch", *inputs)
     assert result.returncode != 0
     assert "MLOPS_DATA__PERCENTAGE" in result.log
@@ -176,10 +192,29 @@ def test_a_hostile_input_is_a_setting_of_the_wrong_type(github: GitHub) -> None:
 
 def test_data_that_did_not_change_is_not_trained_on_again(github: GitHub) -> None:
     """The nightly workflow says so, and stops without a red cross."""
-    result = github.run("schedule", "workflow_dispatch", "--input", "environment=local")
+    result = github.run("schedule", "workflow_dispatch", *dispatch(environment="local"))
     assert result.returncode == 0, result.log[-5000:]
     assert result.jobs("succeeded") == {"data"}
     assert "not worth training again" in result.log
+
+
+def test_a_detached_job_is_gone_on_with(github: GitHub) -> None:
+    """Nobody waits for training; when it has ended, reconcile starts the same run again, which attaches to the job."""
+    fresh = {"MLOPS_DATA__SEED": "1"}  # other data is another job
+    detached = github.run("release", "workflow_dispatch", *dispatch(environment="local", detach="true"), **fresh)
+    assert detached.returncode == 0, detached.log[-5000:]
+    assert detached.jobs("succeeded") == {"prepare", "finetune"}
+    deadline = time.monotonic() + 1200
+    while not (told := github.told()):
+        assert time.monotonic() < deadline
+        reconciled = github.run("reconcile", "schedule", "--job", "reconcile", "--var", 'ENVIRONMENTS=["local"]')
+        assert "reconcile" in reconciled.log
+    assert told[:3] == ["workflow", "run", "release.yml"]
+    inputs = dict(word.split("=", 1) for word in told[3:] if "=" in word)
+    release = github.run("release", "workflow_dispatch", *dispatch(**inputs), **fresh)
+    assert release.returncode == 0, release.log[-5000:]
+    assert release.jobs("succeeded") == set(STAGES)
+    assert "attached to job" in release.log
 
 
 def test_no_log_tells_a_secret(github: GitHub, monkeypatch: pytest.MonkeyPatch) -> None:
