@@ -110,9 +110,9 @@ class GitHub:
             return Run(ended.returncode, log.read())
 
 
-def dispatch(**inputs: str) -> list[str]:
-    """Return the options that give inputs to a workflow."""
-    return [word for name, value in inputs.items() for word in ("--input", f"{name}={value}")]
+def dispatch(**inputs: str) -> dict[str, Any]:
+    """Return what a person who starts a workflow by hand says to it."""
+    return {"inputs": inputs}
 
 
 def _stand_ins() -> set[str]:
@@ -160,7 +160,7 @@ def test_a_forks_pull_request_is_released_on_the_emulator(github: GitHub) -> Non
 
 def test_a_release_goes_from_start_to_traffic(github: GitHub) -> None:
     """Seven jobs in order, each given what the one before left, as artifact and as digest."""
-    result = github.run("release", "workflow_dispatch", *dispatch(environment="local"))
+    result = github.run("release", "workflow_dispatch", payload=dispatch(environment="local"))
     assert result.returncode == 0, result.log[-5000:]
     assert result.jobs("succeeded") == set(STAGES)
     rollout = github.record("gh-1-rollout", "rollout")
@@ -171,9 +171,8 @@ def test_a_release_goes_from_start_to_traffic(github: GitHub) -> None:
 def test_a_gate_that_says_no_ends_the_line(github: GitHub) -> None:
     """Nothing after the gate runs, and not one write reaches the endpoint."""
     before = github.traffic_writes()
-    result = github.run(
-        "release", "workflow_dispatch", "--input", "environment=local", MLOPS_DATA__SHUFFLE_ANSWERS="true"
-    )
+    sabotage = {"MLOPS_DATA__SHUFFLE_ANSWERS": "true"}
+    result = github.run("release", "workflow_dispatch", payload=dispatch(environment="local"), **sabotage)
     assert result.returncode != 0
     assert result.jobs("succeeded") == {"prepare", "finetune", "evaluate"}
     assert result.jobs("failed") == {"gate"}
@@ -182,8 +181,8 @@ def test_a_gate_that_says_no_ends_the_line(github: GitHub) -> None:
 
 def test_a_hostile_input_is_a_setting_of_the_wrong_type(github: GitHub) -> None:
     """Whoever dispatches a release can say no more than what the settings allow."""
-    inputs = dispatch(environment="local", percentage=HOSTILE.splitlines()[0])
-    result = github.run("release", "workflow_dispatch", *inputs)
+    inputs = dispatch(environment="local", percentage=HOSTILE)
+    result = github.run("release", "workflow_dispatch", payload=inputs)
     assert result.returncode != 0
     assert "MLOPS_DATA__PERCENTAGE" in result.log
     assert result.jobs("failed") == {"prepare"}
@@ -192,7 +191,7 @@ def test_a_hostile_input_is_a_setting_of_the_wrong_type(github: GitHub) -> None:
 
 def test_data_that_did_not_change_is_not_trained_on_again(github: GitHub) -> None:
     """The nightly workflow says so, and stops without a red cross."""
-    result = github.run("schedule", "workflow_dispatch", *dispatch(environment="local"))
+    result = github.run("schedule", "workflow_dispatch", payload=dispatch(environment="local"))
     assert result.returncode == 0, result.log[-5000:]
     assert result.jobs("succeeded") == {"data"}
     assert "not worth training again" in result.log
@@ -201,7 +200,7 @@ def test_data_that_did_not_change_is_not_trained_on_again(github: GitHub) -> Non
 def test_a_detached_job_is_gone_on_with(github: GitHub) -> None:
     """Nobody waits for training; when it has ended, reconcile starts the same run again, which attaches to the job."""
     fresh = {"MLOPS_DATA__SEED": "1"}  # other data is another job
-    detached = github.run("release", "workflow_dispatch", *dispatch(environment="local", detach="true"), **fresh)
+    detached = github.run("release", "workflow_dispatch", payload=dispatch(environment="local", detach="true"), **fresh)
     assert detached.returncode == 0, detached.log[-5000:]
     assert detached.jobs("succeeded") == {"prepare", "finetune"}
     deadline = time.monotonic() + 1200
@@ -211,7 +210,7 @@ def test_a_detached_job_is_gone_on_with(github: GitHub) -> None:
         assert "reconcile" in reconciled.log
     assert told[:3] == ["workflow", "run", "release.yml"]
     inputs = dict(word.split("=", 1) for word in told[3:] if "=" in word)
-    release = github.run("release", "workflow_dispatch", *dispatch(**inputs), **fresh)
+    release = github.run("release", "workflow_dispatch", payload=dispatch(**inputs), **fresh)
     assert release.returncode == 0, release.log[-5000:]
     assert release.jobs("succeeded") == set(STAGES)
     assert "attached to job" in release.log

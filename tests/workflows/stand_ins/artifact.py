@@ -16,6 +16,9 @@ def upload(name: str, paths: str) -> None:
     def ignored(where: str, names: list[str]) -> set[str]:
         return {name for name in names if name.startswith(".") or Path(where, name) in without}
 
+    if not Path(folder).exists():
+        print(f"{folder} does not exist: nothing is kept")
+        return
     target = Path(os.environ["STAND_IN_ARTIFACTS"], name)
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(folder, target, ignore=ignored)
