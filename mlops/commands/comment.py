@@ -71,7 +71,8 @@ def _trials() -> Iterator[Trial]:
     from mlops.reports.pull_request import Trial
     from mlops.stage import load
 
-    for folder, where in TRIALS.items():
-        left = [stage for stage in STAGES if Path("runs", folder, f"{stage}.json").is_file()]
-        if left:
-            yield Trial(where, load(Path("runs", folder), left[-1]))
+    for name, where in TRIALS.items():
+        folder = Path("runs", name)
+        report = folder / "decision.md"
+        if left := [stage for stage in STAGES if (folder / f"{stage}.json").is_file()]:
+            yield Trial(where, load(folder, left[-1]), report.read_text(encoding="utf-8") if report.is_file() else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from mlops.records import Rollout, Verdict, chain
@@ -14,19 +14,32 @@ if TYPE_CHECKING:
     from mlops.records import GateDecision, Record
 
 ICONS: Final = {"success": "✅", "failure": "❌", "cancelled": "🚫", "skipped": "⏭️", "": "⏳"}
+LONGEST: Final = 65_536
+"""Characters that GitHub takes of a comment."""
 VERDICTS: Final = {Verdict.ACCEPTED: "✅", Verdict.REJECTED: "❌", Verdict.INCONCLUSIVE: "❔"}
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A run that was made for the pull request: where, and the last record it left."""
+    """A run that was made for the pull request: where, the last record it left, and the gate's own report."""
 
     where: str
     record: Record
+    report: str
 
 
 def body(jobs: Mapping[str, str], trials: tuple[Trial, ...], *, link: str) -> str:
-    """Return the comment in GitHub's Markdown; `jobs` maps each job to its result, empty while it runs."""
+    """Return the comment in GitHub's Markdown; `jobs` maps each job to its result, empty while it runs.
+
+    A report that GitHub would find too long is left to the artifacts.
+    """
+    text = _body(jobs, trials, link=link)
+    return (
+        text if len(text) <= LONGEST else _body(jobs, tuple(replace(trial, report="") for trial in trials), link=link)
+    )
+
+
+def _body(jobs: Mapping[str, str], trials: tuple[Trial, ...], *, link: str) -> str:
     lines = [f"## {_headline(jobs, trials)}", "", " · ".join(f"{ICONS[result]} {job}" for job, result in jobs.items())]
     for trial in reversed(trials):
         lines += ["", *_trial(trial)]
@@ -54,7 +67,7 @@ def _trial(trial: Trial) -> list[str]:
         f"### {trial.where}",
         "",
         *([decision.refusal, ""] if decision.refusal else []),
-        tables.decision(decision).markdown(),
+        trial.report or tables.decision(decision).markdown(),
         *([tables.steps(trial.record).markdown()] if isinstance(trial.record, Rollout) else []),
         f"{job.data.train.rows:,} conversations of `{job.data.id}`",
         f"[training]({job.studio_url}) · [evaluation and its MLflow metrics]({decision.evaluation.studio_url})",
