@@ -16,6 +16,7 @@ from mlops.emulator import (
     identity,
     operations,
     scope,
+    studio,
     supervisor,
     templates,
     workspace,
@@ -93,6 +94,7 @@ def build(home: Home) -> web.Application:
     app[control.START] = str(uuid.uuid4())
     app[supervisor.SUPERVISOR] = supervisor.Supervisor(app[STORE])
     app[operations.TASKS] = set()
+    app[studio.STARTING] = asyncio.Lock()
     app[injection.FAULTS] = injection.Faults()
     app.add_routes(routes())
     app.cleanup_ctx.append(_files)

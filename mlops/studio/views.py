@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from rich.text import Text
+
 from mlops.records import Rollout
 from mlops.reports.curves import Curve, curve
 from mlops.reports.release import Release
@@ -89,7 +91,8 @@ class JobWatch:
         shown = next((log for log in logs if log.key == self._log), _liveliest(logs))
         runs = [one for one in (job, *steps) if one.status not in NOT_BEGUN]
         curves = {one.display_name: found for one in runs if (found := self._curves(one))}
-        text = self._source.log(shown.address) if shown else ""
+        # As a terminal shows it: a progress bar only where it ended, and no colors.
+        text = Text.from_ansi(self._source.log(shown.address)).plain if shown else ""
         return JobView(job, steps, draw(job.name, steps, self._bindings), curves, logs, shown, text)
 
     def _curves(self, run: Job) -> tuple[Curve, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from mlops.emulator import arm, operations
+from mlops.emulator import arm, operations, studio
 from mlops.emulator.bodies import BODY
 from mlops.emulator.context import HOME, STORE, WORKSPACE
 from mlops.emulator.errors import bad_request, conflict, not_found, unauthorized
@@ -83,14 +83,16 @@ async def delete(request: web.Request) -> web.Response:
 
 
 async def show(request: web.Request) -> web.Response:
-    """Answer what is known of a job, in the place of the studio's page."""
-    # Fake: the studio is a web application; this is its data.
+    """Lead a browser to the job's page in the studio, which starts with that; answer a program what is known of it."""
     name, workspace = request.match_info["name"], request.query.get("wsid", "")
     if not compare_digest(request.query.get("sig", "").encode(), _signature(request.app, name).encode()):
         raise unauthorized("The link to a job must be followed as it was printed.")
     found = request.app[STORE].get(f"{workspace}/jobs/{name}")
     if found is None:
         raise not_found(f"Job {name}")
+    if "text/html" in request.headers.get("Accept", ""):
+        page = f"{await studio.address(request.app, workspace)}/jobs/{name}"
+        return web.Response(status=web.HTTPFound.status_code, headers={"Location": page})
     run = history.find(request.app[STORE], workspace=workspace, name=found["name"])
     return web.json_response(_reply(request.app, found, run or {}))
 
@@ -199,7 +201,7 @@ def _services(app: web.Application, run: Document) -> dict[str, Any]:
 
 
 def _signature(app: web.Application, job: str) -> str:
-    # Who follows the link has no token: browsers sign in to the studio, of which there is none here.
+    # Who follows the link has no token: browsers sign in to Azure's studio, here the link itself lets in.
     return new(app[HOME].secret("links").encode(), job.encode(), sha256).hexdigest()
 
 
