@@ -158,6 +158,21 @@ def test_a_forks_pull_request_is_released_on_the_emulator(github: GitHub) -> Non
     assert list(github.folder.rglob("pwned")) == []
 
 
+def test_a_pull_request_that_changes_prose_is_over_at_once(github: GitHub) -> None:
+    """Nothing is installed, tested or trained; the one check that branch protection asks for is there."""
+    with (github.checkout / "README.md").open("a") as readme:
+        readme.write("\nA word more.\n")
+    author = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    git = ["git", *author, "commit", "--quiet", "--message=Prose", "README.md"]
+    subprocess.run(git, cwd=github.checkout, check=True)
+    payload = {"pull_request": {"number": 8, "labels": [], "head": {"repo": {"full_name": "owner/name"}}}}
+    start = time.monotonic()
+    result = github.run("pull-request", "pull_request", payload=payload | {"repository": {"full_name": "owner/name"}})
+    assert result.returncode == 0, result.log[-5000:]
+    assert result.jobs("succeeded") == {"changes", "passed"}
+    assert time.monotonic() - start < 120
+
+
 def test_a_release_goes_from_start_to_traffic(github: GitHub) -> None:
     """Seven jobs in order, each given what the one before left, as artifact and as digest."""
     result = github.run("release", "workflow_dispatch", payload=dispatch(environment="local"))
