@@ -19,7 +19,16 @@ nox.options.stop_on_first_error = True
 VENV = Path(".venv")
 BIN = VENV / ("Scripts" if sys.platform == "win32" else "bin")
 LOCK = Path("requirements.lock")
-BENCHMARKS = ("control_plane", "data_plane", "traffic_changes", "malformed", "prepare", "duplicates", "trainer")
+BENCHMARKS = (
+    "control_plane",
+    "data_plane",
+    "traffic_changes",
+    "malformed",
+    "prepare",
+    "duplicates",
+    "trainer",
+    "rollout",
+)
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 

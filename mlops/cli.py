@@ -7,7 +7,20 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from mlops.commands import bootstrap, chat, comment, data, endpoint, reconcile, report, rollout, runs, settings, studio
+from mlops.commands import (
+    bootstrap,
+    chat,
+    comment,
+    data,
+    drill,
+    endpoint,
+    reconcile,
+    report,
+    rollout,
+    runs,
+    settings,
+    studio,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,6 +30,7 @@ COMMANDS: Final = (
     bootstrap,
     endpoint,
     rollout,
+    drill,
     chat,
     runs,
     report,

@@ -39,6 +39,7 @@ def deploy(
     model: str,
     settings: DeploySettings,
     tags: Mapping[str, str],
+    request_timeout_ms: int | None = None,
     show: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Create deployment `name` of a registered model behind the settings' endpoint, without traffic.
@@ -47,6 +48,8 @@ def deploy(
     is deleted again then, because a deployment whose first provisioning failed cannot be repaired.
     """
     wanted = _specification(name, model, settings, tags)
+    if request_timeout_ms is not None:
+        wanted.request_settings.request_timeout_ms = request_timeout_ms
     try:
         with azure_errors(f"deploy {model} as {name}"), quiet():
             poller = workspace.ml.online_deployments.begin_create_or_update(wanted)

@@ -159,11 +159,10 @@ def _settled(workspace: Workspace, name: str, timeout_s: float) -> ManagedOnline
     deadline = time.monotonic() + timeout_s
     while True:
         endpoint: ManagedOnlineEndpoint = workspace.ml.online_endpoints.get(name)
-        # An enum of text: `str` of it would be its name.
         if endpoint.provisioning_state in SETTLED:
             return endpoint
         if time.monotonic() > deadline:
-            raise BusyError(f"endpoint {name} has been {endpoint.provisioning_state} for {timeout_s:.0f} s")
+            raise BusyError(f"endpoint {name} has been {_text(endpoint.provisioning_state)} for {timeout_s:.0f} s")
         time.sleep(POLL_S)
 
 

@@ -48,11 +48,13 @@ class Endpoint:
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[Endpoint]:
-    """Start an emulator in the folder and yield its endpoint."""
+def serve(folder: Path, program: str = __file__) -> Iterator[Endpoint]:
+    """Start an emulator in the folder, whose containers run `program backend PORT`, and yield its endpoint."""
     home = daemon.open_home(folder / "home")
     os.environ |= daemon.environment(home)
-    with process([sys.executable, __file__, "emulator", str(home.root)], ready=lambda: daemon.health(home) is not None):
+    with process(
+        [sys.executable, __file__, "emulator", str(home.root), program], ready=lambda: daemon.health(home) is not None
+    ):
         yield _endpoint(home)
 
 
@@ -102,7 +104,7 @@ def _endpoint(home: Home) -> Endpoint:
     )
 
 
-def _serve_emulator(root: Path) -> None:
+def _serve_emulator(root: Path, program: str) -> None:
     """Serve the emulator as ever, but for the program in its containers."""
     from mlops.emulator import server
     from mlops.emulator.online import specification
@@ -110,7 +112,7 @@ def _serve_emulator(root: Path) -> None:
     spec = specification.spec
 
     def trivial(*arguments: Any, **named: Any) -> Any:
-        return replace(spec(*arguments, **named), command=(sys.executable, __file__, "backend"))
+        return replace(spec(*arguments, **named), command=(sys.executable, program, "backend"))
 
     specification.spec = trivial
     server.serve(daemon.open_home(root))
@@ -138,7 +140,7 @@ class _Backend(asyncio.Protocol):
 
 if __name__ == "__main__":
     if sys.argv[1] == "emulator":
-        _serve_emulator(Path(sys.argv[2]))
+        _serve_emulator(Path(sys.argv[2]), sys.argv[3])
     else:
         import uvloop
 
