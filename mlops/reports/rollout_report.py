@@ -34,6 +34,7 @@ def show(console: Console, record: Rollout, folder: Path) -> None:
 
 def timeline(moments: Sequence[Moment], *, title: str) -> str:
     """Return an SVG of three panels over seconds: the candidate's weight, its error rate, both latencies."""
+    import matplotlib as mpl
     from matplotlib.figure import Figure
 
     start = moments[0].at
@@ -56,7 +57,8 @@ def timeline(moments: Sequence[Moment], *, title: str) -> str:
     latency.legend(frameon=False)
     _mark_phases(weight, moments, seconds)
     drawn = io.StringIO()
-    figure.savefig(drawn, format="svg", metadata={"Date": None})
+    with mpl.rc_context({"svg.hashsalt": "rollout"}):
+        figure.savefig(drawn, format="svg", metadata={"Date": None})
     return drawn.getvalue()
 
 

@@ -1,0 +1,54 @@
+"""The picture and the live view of a rollout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+
+from mlops.records import Moment
+from mlops.reports import rollout_report
+
+SAID: dict[str, Any] = {
+    "phase": "BAKING",
+    "traffic": {"blue": 90, "green": 10},
+    "num_requests": 40,
+    "num_failed": 2,
+    "latency_s": 1.25,
+    "stable_latency_s": 1.0,
+    "deadline": 1060.0,
+}
+
+
+def moment(at: float, phase: str, weight: int, failed: int = 0) -> Moment:
+    """Return where a rollout stood at a time."""
+    return Moment(
+        at=at, phase=phase, weight=weight, num_requests=10, num_failed=failed, latency_s=1.0, stable_latency_s=None
+    )
+
+
+def test_the_timeline_is_a_picture_that_names_what_happened() -> None:
+    """Weights, error rate, latency of both, and where it went back."""
+    moments = [moment(0, "SHIFTING", 0), moment(1, "BAKING", 10, 5), moment(2, "ROLLING_BACK", 0)]
+    svg = rollout_report.timeline(moments, title="chat: ROLLED_BACK")
+    assert "<svg" in svg
+    assert svg == rollout_report.timeline(moments, title="chat: ROLLED_BACK")
+
+
+def test_a_log_gets_one_line_with_everything() -> None:
+    """Phase, weights, requests, errors, latency per color."""
+    assert rollout_report.line(SAID) == (
+        "BAKING: blue 90 %, green 10 %; 40 requests, 2 failed, median 1.25 s (stable 1.00 s)"
+    )
+    assert rollout_report.line({"holder": "x"}) == ""
+
+
+def test_a_person_sees_bars_and_the_time_that_is_left() -> None:
+    """The view is readable where a terminal shows it."""
+    console = Console(width=80, record=True, quiet=False)
+    console.print(rollout_report.view(SAID, endpoint="chat", now=1000.0))
+    text = console.export_text()
+    for told in ("BAKING", "█" * 45 + " 90 %", "1.25 s", "time left", "60 s"):
+        assert told in text
+    console.print(rollout_report.view({}, endpoint="chat", now=0.0))
+    assert "no runner has said anything yet" in console.export_text()

@@ -1,0 +1,65 @@
+"""The smoke test: answers are read, nonsense must be refused cleanly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mlops.errors import InputError
+from mlops.rollout import smoke
+from mlops.rollout.probe import Sample
+from mlops.rollout.smoke import Case
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CHAT = Case(name="chat", messages=({"role": "user", "content": "hi"},), matches="(?i)hello|hi")
+STREAM = Case(name="stream", messages=({"role": "user", "content": "hi"},), stream=True)
+BAD = Case(name="bad", body={"no": "question"}, expect="error")
+
+
+def sample(**fields: Any) -> Sample:
+    """Return a good answer of green, but for some fields."""
+    given = {"pin": "green", "deployment": "green", "status": 200, "seconds": 1, "text": "Hello!"}
+    return Sample(**given | fields)
+
+
+@pytest.mark.parametrize(
+    ("case", "answer", "wrong"),
+    [
+        (CHAT, sample(), None),
+        (CHAT, sample(text="bonjour"), "'(?i)hello|hi' is not in the answer"),
+        (CHAT, sample(text=" "), "an empty answer"),
+        (CHAT, sample(text="h\ufffdi"), "broken characters in the answer"),
+        (CHAT, sample(deployment="blue"), "green was asked and did not answer"),
+        (CHAT, sample(status=424), "no answer"),
+        (CHAT, sample(status=0), "the connection failed"),
+        (STREAM, sample(status=404), None),
+        (STREAM, sample(status=424, cause="model_error"), "no answer"),
+        (BAD, sample(status=424, text="no question"), None),
+        (BAD, sample(text=""), None),
+        (BAD, sample(text="42"), "an answer to what is no question"),
+        (BAD, sample(status=424, text="Traceback (most recent call last)"), "a traceback instead of an error"),
+    ],
+)
+def test_answers_are_judged_by_what_they_say(case: Case, answer: Sample, wrong: str | None) -> None:
+    """A status of 200 is not enough, and not always needed."""
+    assert smoke.problem(case, answer, "green") == wrong
+
+
+def test_the_shipped_cases_cover_what_a_chat_must_do() -> None:
+    """A chat, a conversation, a stream, a long input, another script, nonsense, and that it survived that."""
+    cases = {case.name: case for case in smoke.load()}
+    assert len(cases["long input"].conversation[-1]["content"]) > 2000
+    assert cases["stream"].stream
+    assert cases["bad input"].expect == "error"
+    assert not cases["unicode"].question.isascii()
+
+
+def test_a_bad_case_is_named(tmp_path: Path) -> None:
+    """File, case and rule."""
+    path = tmp_path / "smoke.json"
+    path.write_text('[{"name": "x", "expects": "answer"}]')
+    with pytest.raises(InputError, match=r"smoke.json: case 0.expects: Extra inputs are not permitted"):
+        smoke.load(path)
