@@ -40,6 +40,9 @@ def attend(  # noqa: PLR0913 (the interface is transformers')
 
     `cu_seq_lens_q` are the conversations' bounds, int32 (conversations + 1), `max_length_q` the longest one's length.
     """
+    if torch.is_autocast_enabled(query.device.type):  # rotary embeddings leave fp32, which the fast kernels refuse
+        dtype = torch.get_autocast_dtype(query.device.type)
+        query, key, value = (tensor.to(dtype) for tensor in (query, key, value))
     if _has_flash(query) and not dropout:
         return _flash(query, key, value, cu_seq_lens_q, max_length_q, scaling, sliding_window), None
     lengths = cu_seq_lens_q.diff().tolist()

@@ -150,8 +150,8 @@ def main(values: Sequence[str] | None = None) -> int:
 
 
 def _readme(arguments: FinetuneArguments, *, name: str, what: str) -> str:
-    places = ("path", "folder")
-    settings = "\n".join(f"- {key}: {value}" for key, value in asdict(arguments).items() if not key.endswith(places))
+    values = {key: value for key, value in asdict(arguments).items() if isinstance(value, bool | int | float | str)}
+    settings = "\n".join(f"- {key}: {value}" for key, value in values.items())  # no paths, which mean nothing elsewhere
     return README.format(name=name, what=what, settings=settings)
 
 

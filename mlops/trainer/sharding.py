@@ -17,10 +17,10 @@ def sharding(arguments: FinetuneArguments, *, device: torch.device) -> dict[str,
     if arguments.apply_deepspeed and device.type != "cuda":
         print("DeepSpeed is not used: this machine has no CUDA device", flush=True)
     elif arguments.apply_deepspeed:
-        return {"deepspeed": deepspeed(arguments), "gradient_checkpointing": arguments.gradient_checkpointing}
+        return {"deepspeed": deepspeed(arguments), "activation_checkpointing": arguments.gradient_checkpointing}
     if arguments.apply_fsdp:
-        return {"fsdp": True, "fsdp_config": fsdp(arguments), "gradient_checkpointing": False}
-    return {"gradient_checkpointing": arguments.gradient_checkpointing}
+        return {"fsdp": True, "fsdp_config": fsdp(arguments), "activation_checkpointing": False}
+    return {"activation_checkpointing": arguments.gradient_checkpointing}
 
 
 def fsdp(arguments: FinetuneArguments) -> dict[str, Any]:

@@ -34,6 +34,8 @@ from rich.console import Console
 from rich.table import Table
 from transformers import Phi3ForCausalLM, Trainer, TrainerCallback, set_seed
 
+import mlops.trainer.training_arguments
+import mlops.trainer.weights
 from mlops.trainer.arguments import FinetuneArguments
 from mlops.trainer.chat import IGNORED
 from mlops.trainer.checkpoints import last_checkpoint
@@ -168,6 +170,7 @@ def ask(folder: Path, *what: str) -> Any:
 
 def take_turns(folder: Path, precision: str) -> dict[str, dict[str, Any]]:
     """Train with all four, a step of each after a step of the others."""
+    insist_on_bf16()
     makers = trainers(folder, precision, steps=STEPS)
     turns = Turns(len(makers))
     built = {name: make() for name, make in makers.items()}
@@ -191,8 +194,15 @@ def take_turns(folder: Path, precision: str) -> dict[str, dict[str, Any]]:
 
 def peak_mb(folder: Path, precision: str, name: str) -> float:
     """Train for two steps and return the process's peak memory."""
+    insist_on_bf16()
     trainers(folder, precision, steps=2)[name]().train()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def insist_on_bf16() -> None:
+    """Compute in bf16 where it is asked for: without the instructions the trainer would not, the peers would."""
+    for module in (mlops.trainer.training_arguments, mlops.trainer.weights):
+        module.supports_bf16 = lambda _: True
 
 
 class Turns:

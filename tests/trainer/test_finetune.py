@@ -46,6 +46,7 @@ def unbroken(base_folder: Path, data_file: Path, tmp_path_factory: pytest.TempPa
         per_device_train_batch_size=2,
         learning_rate=1e-2,
         logging_steps=2,
+        precision="16",
         apply_lora=True,
         lora_dropout=0.1,
     )

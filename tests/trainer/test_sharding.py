@@ -74,8 +74,8 @@ def test_fsdp_shards_layers_and_recomputes_them(arguments: FinetuneArguments) ->
         True,
         True,
     )
-    assert not settings.gradient_checkpointing
-    assert training_arguments(arguments, num_sequences=8).gradient_checkpointing
+    assert not settings.activation_checkpointing
+    assert training_arguments(arguments, num_sequences=8).activation_checkpointing
 
 
 def test_qlora_is_nf4_under_an_adapter_on_every_layer(arguments: FinetuneArguments) -> None:
