@@ -33,6 +33,11 @@ class Conversations:
     train: "list[EncodedConversation]"
     validation: "list[EncodedConversation]"
 
+    def __str__(self) -> str:
+        """Say how many, and how much there is to learn."""
+        learned = sum(item.num_targets for item in self.train)
+        return f"{len(self.train)} to train, {len(self.validation)} to validate, {learned:,} assistant tokens to learn"
+
 
 def finetune(arguments: FinetuneArguments) -> None:
     """Train, merge the LoRA weights into the model's and write the model as MLflow and plain folder.
@@ -47,6 +52,8 @@ def finetune(arguments: FinetuneArguments) -> None:
     tokenizer = load_tokenizer(arguments.model_path)
     conversations = read_conversations(arguments, tokenizer)
     trainer = build_trainer(arguments, conversations)
+    if trainer.is_world_process_zero():
+        print(f"conversations: {conversations}", flush=True)
     trained = train(arguments, trainer)
     if trainer.is_world_process_zero():
         write(arguments, tokenizer, trained, what=f"fine-tuned on {len(conversations.train)} conversations")
@@ -64,16 +71,10 @@ def read_conversations(arguments: FinetuneArguments, tokenizer: "PreTrainedToken
     )
     require_train_rows(train, path=arguments.train_file_path)
     max_length = max_sequence_length(arguments)
-    conversations = Conversations(
+    return Conversations(
         train=encode_rows(tokenizer, train, max_length=max_length),
         validation=encode_rows(tokenizer, validation, max_length=max_length),
     )
-    print(
-        f"data: {len(train)} train rows, {len(validation)} validation rows, "
-        f"{sum(item.num_targets for item in conversations.train):,} assistant tokens to learn",
-        flush=True,
-    )
-    return conversations
 
 
 def max_sequence_length(arguments: FinetuneArguments) -> int:

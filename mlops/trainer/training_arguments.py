@@ -59,6 +59,7 @@ def settings(arguments: FinetuneArguments, *, num_sequences: int) -> dict[str, A
         "remove_unused_columns": False,
         "disable_tqdm": True,
         "dataloader_pin_memory": device.type == "cuda",
+        "use_cpu": device.type == "cpu",  # else accelerate takes several processes on a CPU for unrelated ones
         "report_to": [],
         **_precision(arguments, device=device),
         **sharding(arguments, device=device),

@@ -47,7 +47,7 @@ from mlops.trainer.tokenizer import train_tokenizer
 from mlops.trainer.training_arguments import settings, training_arguments
 from mlops.trainer.weights import start
 
-STEPS, WARM_UP = 10, 3
+STEPS, WARM_UP = 8, 2
 LENGTH, BATCH = 1024, 2
 PEERS = ("Trainer, packed", "Trainer, not packed", "TRL SFTTrainer")
 LEAST = {"Trainer, packed": 1.0, "TRL SFTTrainer": 2.0}
@@ -86,7 +86,7 @@ def prepare(folder: Path) -> None:
     model.save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")
     with (folder / "chats.jsonl").open("w", encoding="utf-8") as file:
-        for chat in list(chitchat_dataset.Dataset().values())[:2000]:
+        for chat in list(chitchat_dataset.Dataset().values())[:400]:
             turns = ["\n".join(utterance["text"] for utterance in turn) for turn in chat["messages"]]
             roles = ("user", "assistant") * len(turns)
             messages = [{"role": role, "content": text} for role, text in zip(roles, turns, strict=False)]

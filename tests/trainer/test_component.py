@@ -93,7 +93,7 @@ def test_two_processes_train_one_model(
     (step,) = ml.jobs.list(parent_job_name=unique)
     ml.jobs.download(step.name, download_path=tmp_path, all=True)
     log = next(tmp_path.rglob("std_log_process_0.txt")).read_text()
-    assert log.count("data: ") == 1
+    assert log.count("conversations: ") == 1
     (written,) = tmp_path.rglob("MLmodel")
     assert written.parent.name == "mlflow_model_folder"
     assert {"loss", "eval_loss", "tokens_per_second", "max_steps"} <= metrics(ml, unique).keys()
