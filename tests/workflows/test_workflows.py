@@ -78,7 +78,7 @@ def test_whoever_writes_to_an_endpoint_waits_for_it(workflows: dict[str, Any]) -
     groups = {name: file["concurrency"]["group"] for name, file in workflows.items()}
     for stage in STAGES:
         assert f"github.workflow == '{stage}' && format('endpoint-{{0}}', inputs.environment)" in groups[stage]
-    assert groups["release"].startswith("endpoint-${{ inputs.environment")
+    assert groups["release"] == groups["drill"] == "endpoint-${{ inputs.environment || 'dev' }}"
     assert not groups["rollback"].startswith("endpoint-")
 
 
