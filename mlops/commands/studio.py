@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,25 +18,19 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
 
 def studio(environment: str, port: int) -> None:
     """Show jobs, models, endpoints and releases in a browser, until Ctrl-C; it changes nothing."""
-    import os
     import socket
 
     import uvicorn
 
-    from mlops import settings
     from mlops.errors import InputError
     from mlops.studio.app import application
-    from mlops.studio.source import WorkspaceSource
-    from mlops.workspace import client
+    from mlops.studio.source import open_workspace
 
-    loaded = settings.load(environment)
     try:
         listener = socket.create_server(("127.0.0.1", port))
     except OSError as error:
         raise InputError(f"--port {port}: {error.strerror}; give another, or 0 for a free one") from None
-    if loaded.workspace.emulator:
-        os.environ.update(client.start_emulator())
-    source = WorkspaceSource(client.connect(loaded.workspace), loaded, Path("runs"))
+    source = open_workspace(environment)
     print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     server = uvicorn.Server(uvicorn.Config(application(source), log_level="warning", timeout_graceful_shutdown=1))
     server.run(sockets=[listener])

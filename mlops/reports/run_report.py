@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from pydantic import ValidationError
 
@@ -15,24 +15,30 @@ from mlops.reports import plots, rollout_report, times
 from mlops.reports.visible import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from jinja2 import Environment
 
     from mlops.records import Answer
+    from mlops.reports.curves import Curve
     from mlops.reports.release import Release
 
+Curves: TypeAlias = "Mapping[str, Sequence[Curve]]"
 STATIC: Final = Path(__file__).parent / "static"
+DOCUMENTS: Final = {"data-card.html": "Data card", "decision.html": "Gate report"}
+"""Pages that stages leave in a run's folder, each whole in itself."""
 
 
-def write(release: Release, folder: Path) -> Path:
+def write(release: Release, folder: Path, *, curves: Curves) -> Path:
     """Write `report.html` to a run's folder, whole or not at all; return its path."""
     path = folder / "report.html"
     unfinished = folder / ".report.html.new"
-    unfinished.write_text(html(release, folder), encoding="utf-8")
+    unfinished.write_text(html(release, folder, curves=curves), encoding="utf-8")
     return unfinished.replace(path)
 
 
-def html(release: Release, folder: Path) -> str:
-    """Return the report; data card and pictures are taken from the run's folder where they are there."""
+def html(release: Release, folder: Path, *, curves: Curves) -> str:
+    """Return the report with the training's curves; data card and gate report are in it where the run has them."""
     from markupsafe import Markup
 
     card = _card(folder)
@@ -43,6 +49,8 @@ def html(release: Release, folder: Path) -> str:
         .render(
             release=release,
             style=Markup((STATIC / "release.css").read_text(encoding="utf-8")),  # noqa: S704 - our own
+            curves=curves,
+            documents=_documents(folder),
             asset=release.record(DataAsset),
             card=card,
             lengths=Markup(plots.length_histogram(card.splits[0].lengths, limit=None)) if card else "",  # noqa: S704
@@ -83,6 +91,14 @@ def _card(folder: Path) -> DataCard | None:
         ValidationError,
     ):  # of a run that was prepared before there were cards, or by another version
         return None
+
+
+def _documents(folder: Path) -> dict[str, str]:
+    return {
+        title: (folder / name).read_text(encoding="utf-8")
+        for name, title in DOCUMENTS.items()
+        if (folder / name).is_file()
+    }
 
 
 def _said(answer: Answer, by: str) -> dict[str, Any]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from mlops.workspace import endpoints, history, serving
+from mlops import settings
+from mlops.runs import RUNS
+from mlops.workspace import client, endpoints, history, serving
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,3 +119,11 @@ class WorkspaceSource:
         read_key = partial(endpoints.key, self.workspace, endpoint.name)
         probe = Probe(endpoint.scoring_uri, read_key, timeout_s, deploy.max_new_tokens, temperature=0.6)
         return probe.ask(messages, deployment=deployment)
+
+
+def open_workspace(environment: str) -> WorkspaceSource:
+    """Return the workspace of an environment with the runs of this folder; an emulator is started if it asks."""
+    loaded = settings.load(environment)
+    if loaded.workspace.emulator:
+        os.environ.update(client.start_emulator())
+    return WorkspaceSource(client.connect(loaded.workspace), loaded, RUNS)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from mlops.records import Rollout
+from mlops.records import FineTuningJob, Rollout
 from mlops.reports.curves import Curve, curve
 from mlops.reports.release import Release
 from mlops.runs import Run, find_all
@@ -49,12 +49,11 @@ class JobView:
 
 @dataclass(frozen=True)
 class Observed:
-    """What the last rollout of a deployment measured of it."""
+    """What the last rollout that a color took part in measured of it, at its last step; errors where it says."""
 
     run: str
-    num_requests: int
-    error_rate: float
     latency_s: float
+    error_rate: float | None
 
 
 @dataclass(frozen=True)
@@ -116,6 +115,15 @@ def _liveliest(logs: tuple[Log, ...]) -> Log | None:
     return next((log for log in reversed(logs) if log.file.startswith(USER_LOGS)), logs[0] if logs else None)
 
 
+def training_curves(source: Source, release: Release) -> Mapping[str, tuple[Curve, ...]]:
+    """Return what the steps of a release's training logged; nothing if it did not come so far.
+
+    Raises AzureError if the workspace does not know the job.
+    """
+    job = release.record(FineTuningJob)
+    return JobWatch(source, job.name).look().curves if job else {}
+
+
 def releases(source: Source) -> list[Release]:
     """Return what the runs made, the last first."""
     return [release(run) for run in find_all(source.runs)]
@@ -150,8 +158,11 @@ def _observed(release: Release) -> Iterator[tuple[str, Observed]]:
     record = release.record(Rollout)
     if record is None or not record.steps:
         return
-    last = record.steps[-1]
-    yield record.deployment.name, Observed(release.name, last.num_candidate, last.error_rate, last.latency_s)
+    last, stable = record.steps[-1], record.deployment.stable
+    yield record.deployment.name, Observed(release.name, last.latency_s, last.error_rate)
+    if stable and last.stable_latency_s is not None:
+        errors = next((found.reference for found in last.findings if found.metric == "errors"), None)
+        yield stable, Observed(release.name, last.stable_latency_s, errors)
 
 
 def model_views(source: Source) -> list[ModelView]:

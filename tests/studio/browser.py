@@ -171,10 +171,12 @@ def test_the_keyboard_reaches_everything(page: Page, url: str) -> None:
 def test_a_report_opens_without_a_network(page: Page, toy: ToySource) -> None:
     """From a file, offline, and asking for nothing."""
     asked = list[str]()
-    path = run_report.write(release(find("first", toy.runs)), toy.runs / "first")
+    path = run_report.write(release(find("first", toy.runs)), toy.runs / "first", curves={})
     page.context.set_offline(True)
     page.on("request", lambda request: asked.append(request.url))
     page.goto(path.as_uri())
     expect(page.get_by_role("heading", name="Release first")).to_be_visible()
+    page.get_by_text("Data card").click()
+    expect(page.frame_locator("iframe").get_by_role("heading", name="Data card")).to_be_visible()
     assert asked == [path.as_uri()]
     assert path.stat().st_size < 2_000_000

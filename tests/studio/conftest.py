@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
 from mlops.errors import AzureError
-from mlops.records import STAGES, Frozen, Record, RolloutStep, RuleResult, chain, seal
+from mlops.records import STAGES, Frozen, Moment, Record, RolloutStep, RuleResult, chain, seal
 from mlops.rollout.probe import Sample
 from mlops.workspace.history import Job, Point
 from mlops.workspace.serving import ModelVersion, Serving, ServingEndpoint
@@ -30,13 +32,11 @@ def example(kind: Any, **values: Any) -> Any:
     if isinstance(kind, type) and issubclass(kind, Enum):
         return next(iter(kind))
     origin, of = get_origin(kind), get_args(kind)
-    if origin is tuple:
-        return (example(of[0]),)
-    if origin is dict:
-        return {example(of[0]): example(of[1])}
+    if origin in (tuple, dict):
+        return (example(of[0]),) if origin is tuple else {example(of[0]): example(of[1])}
     if origin is UnionType:
         return None if type(None) in of else example(of[0])
-    return {str: "text", int: 1, float: 1.0, bool: True}[kind]
+    return of[0] if origin is Literal else {str: "text", int: 1, float: 1.0, bool: True, datetime: NOON}[kind]
 
 
 def record(stage: str, before: Record | None, **values: Any) -> Record:
@@ -62,11 +62,24 @@ def rolled_out(*, phase: str = "SUCCEEDED", verdict: str = "accepted") -> Record
     deployment = record("deploy", model, **names, instance_type="Standard_NC24ads_A100_v4")
     steps = tuple(_step(weight, "pass" if phase == "SUCCEEDED" else "fail") for weight in (10, 50, 100))
     traffic = {"blue": 100} if phase == "SUCCEEDED" else {"green": 100}
-    return record("rollout", deployment, phase=phase, steps=steps, traffic=traffic)
+    return record("rollout", deployment, phase=phase, steps=steps, traffic=traffic, timeline=tuple(_moments()))
+
+
+def _moments() -> Iterator[Moment]:
+    for second in range(60):
+        latencies = {"latency_s": 0.4 + 0.05 * math.sin(second), "stable_latency_s": 0.4}
+        weight = (10, 50, 100)[second // 20]
+        yield example(Moment, at=float(second), phase="BAKING", weight=weight, num_requests=second, **latencies)
 
 
 def _step(weight: int, verdict: str) -> RolloutStep:
-    numbers = {"num_requests": 60, "num_candidate": 20, "error_rate": 0.05, "latency_s": 0.42, "stable_latency_s": 0.4}
+    numbers: dict[str, Any] = {
+        "num_requests": 60,
+        "num_candidate": 20,
+        "error_rate": 0.05,
+        "latency_s": 0.42,
+        "stable_latency_s": 0.4,
+    }
     made: RolloutStep = example(RolloutStep, weight=weight, verdict=verdict, reason="20 answers", **numbers)
     return made
 
@@ -180,8 +193,9 @@ def toy(tmp_path: Path) -> ToySource:
     source.measured["s2"] = {"loss": losses, "learning_rate": rates, "train_samples": [Point(0, 704)]}
     blue = Serving("blue", 90, 0, "phi:1", "Succeeded", "Standard_NC24ads_A100_v4", 1)
     green = replace(blue, name="green", weight=10, model="phi:2", mirrored=0)
+    crumb = {"rollout-id": "second", "rollout-phase": "SHIFTING"}
     source.doors = [
-        ServingEndpoint("chat-local", "Succeeded", "https://x/score", {"rollout-phase": "SHIFTING"}, (blue, green)),
+        ServingEndpoint("chat-local", "Succeeded", "https://x/score", crumb, (blue, green)),
         ServingEndpoint("empty", "Creating", "", {}, ()),
     ]
     tags = {"run": "first", "git_commit": "a" * 40, "finetuning_job": "done", "decision_digest": "d" * 64}

@@ -71,6 +71,13 @@ def test_only_runs_and_their_documents_are_answered(client: TestClient, path: st
     assert client.get(path).status_code == 404
 
 
+def test_a_release_has_its_report(client: TestClient) -> None:
+    """With the data card in it, whole; a training job that the workspace does not know is no obstacle."""
+    page = client.get("/releases/first/report").text
+    assert "<h1>Release first</h1>" in page
+    assert "&lt;h1&gt;Data card&lt;/h1&gt;" in page
+
+
 def test_a_document_runs_nothing(client: TestClient) -> None:
     """A data card is shown as it is, under a policy that allows its style and nothing else."""
     reply = client.get("/releases/first/files/data-card.html")
