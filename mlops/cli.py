@@ -14,6 +14,7 @@ from mlops.commands import (
     data,
     drill,
     endpoint,
+    plan,
     reconcile,
     report,
     rollout,
@@ -32,6 +33,7 @@ COMMANDS: Final = (
     rollout,
     drill,
     chat,
+    plan,
     runs,
     report,
     studio,
@@ -41,6 +43,7 @@ COMMANDS: Final = (
     reconcile,
 )
 EPILOG: Final = """examples:
+  mlops plan --environment dev
   mlops status --environment local
   mlops rollback --environment prod
   mlops data show nightly

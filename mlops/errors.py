@@ -8,8 +8,9 @@
     │   ├── HeldError         a rollout that somebody else is at work on
     │   └── AzureError        what Azure ML refused or failed to do
     │       └── BusyError     what it may do when it is asked again
-    └── Refusal               exit 1: a considered no, such as a rejected candidate
-        └── FencedError       somebody else has taken the rollout over
+    ├── Refusal               exit 1: a considered no, such as a rejected candidate
+    │   └── FencedError       somebody else has taken the rollout over
+    └── Detached              exit 0: the work goes on without us, and nothing is recorded yet
 
 Anything else that escapes is a bug of ours and keeps its traceback.
 """
@@ -59,3 +60,9 @@ class Refusal(MlopsError):  # noqa: N818 - a no is not an error
 
 class FencedError(Refusal):
     """Somebody else has taken the rollout over: nothing more may be written."""
+
+
+class Detached(MlopsError):  # noqa: N818 - nothing went wrong
+    """The work was begun and goes on without us; a later run attaches to it."""
+
+    exit_code = 0

@@ -41,9 +41,10 @@ class Record(Frozen):
 
 
 class Split(Frozen):
-    """One JSON Lines file of conversations."""
+    """One JSON Lines file of conversations; `characters` are those of its messages."""
 
     rows: int
+    characters: int
     sha256: str
     uri: str
 
@@ -62,8 +63,36 @@ class DataAsset(Record):
     quarantined: int
 
 
+class FinetuningPlan(Frozen):
+    """What a fine-tuning job was expected to take; throughput and price say where they are from.
+
+    `tokens_per_s` is of all GPUs together, `usd_per_hour` of all nodes.
+    """
+
+    size: str
+    num_nodes: int
+    num_gpus: int
+    effective_batch: int
+    steps: int
+    tokens: int
+    tokens_per_s: float
+    throughput: str
+    usd_per_hour: float
+    price: str
+    hours: float
+    usd: float
+
+
+class Measured(Frozen):
+    """What a job really took: hours that its steps held their nodes, and what these cost at the plan's price."""
+
+    hours: float
+    usd: float
+    tokens_per_s: float | None
+
+
 class FineTuningJob(Record):
-    """A completed training job and everything that went into it (`finetune`)."""
+    """A completed training job, everything that went into it, and its plan beside what it took (`finetune`)."""
 
     data: DataAsset
     name: str
@@ -74,6 +103,8 @@ class FineTuningJob(Record):
     compute: str
     num_gpus: int
     parameters: dict[str, Parameter]
+    plan: FinetuningPlan
+    measured: Measured
     trained_model: str
     studio_url: str
 

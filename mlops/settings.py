@@ -1,6 +1,7 @@
-"""Settings: `base.yml`, then the environment's file, then `MLOPS_` variables; the last one to speak wins.
+"""Settings: `base.yml`, the model's preset, the environment's file, `MLOPS_` variables; the last word counts.
 
-`MLOPS_DATA__PERCENTAGE=5` is `data: {percentage: 5}`: two underscores step into a section.
+`MLOPS_DATA__PERCENTAGE=5` is `data: {percentage: 5}`: two underscores step into a section. Which workspace may also be
+said where every Azure ML program looks: in `config.json`, or in AZURE_ variables, which win over it; ours beat both.
 """
 
 from __future__ import annotations
@@ -8,14 +9,16 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from mlops import layers
 from mlops.compute.cluster import ClusterSettings
+from mlops.compute.price import BudgetSettings
 from mlops.datasets.settings import DataSettings
 from mlops.errors import SettingsError
+from mlops.finetuning.interface import check_known
 from mlops.gates.rules import GateSettings
 from mlops.records import Parameter
 from mlops.rollout.plan import RolloutPlan
@@ -23,8 +26,9 @@ from mlops.rollout.plan import RolloutPlan
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from mlops.layers import Layer
+
 FOLDER: Final = Path(__file__).parent.parent / "pipelines" / "settings"
-PREFIX: Final = "MLOPS_"
 
 
 class Section(BaseModel):
@@ -74,16 +78,35 @@ class AssetReference(Section):
     version: str = "latest"
 
 
+class FoundationModelSettings(AssetReference):
+    """The model that is trained; its parameters decide memory and time, `num_active` of them those of a token."""
+
+    num_parameters: float = Field(gt=0)
+    num_active: float | None = None
+    allow_retired: bool = False
+    """Train a retired model where the registry still has it."""
+
+
 class FinetuneSettings(Section):
     """What is trained, by which component, on which cluster, with which parameters."""
 
-    model: AssetReference
+    preset: str
+    """A file of `presets/`: model, cluster and parameters that go together."""
+    method: Literal["registry", "own"]
+    """Train by the registry's component, or by our own of `specs/finetune.yml`."""
+    model: FoundationModelSettings
     component: AssetReference
     cluster: ClusterSettings
-    training: dict[str, Parameter]
-    optimization: dict[str, Parameter]
+    training: Annotated[dict[str, Parameter], AfterValidator(check_known)]
+    optimization: Annotated[dict[str, Parameter], AfterValidator(check_known)]
     insist: tuple[str, ...] = ()
     """Parameters that the model's own defaults must not override."""
+    queue_deadline_s: int = Field(ge=1)
+    """How long a job may wait for its first node before the stage gives up on it."""
+    detach: bool = False
+    """End after the submission; the next run of the stage attaches."""
+    force: bool = False
+    """Submit a new job where one of the same data, settings, code and model is there."""
 
 
 class EvaluateSettings(Section):
@@ -130,6 +153,7 @@ class Settings(Section):
     workspace: WorkspaceSettings
     data: PrepareSettings
     finetune: FinetuneSettings
+    budget: BudgetSettings
     evaluate: EvaluateSettings
     gate: GateSettings
     register_: RegisterSettings = Field(alias="register")
@@ -138,24 +162,18 @@ class Settings(Section):
     notify: NotifySettings = NotifySettings()
 
 
-@dataclass(frozen=True)
-class Layer:
-    """One source of settings: a name for messages, and a mapping."""
-
-    name: str
-    values: dict[str, Any]
-
-
-def load(environment: str, *, folder: Path = FOLDER, variables: Mapping[str, str] = os.environ) -> Settings:
-    """Return the settings of an environment.
+def load(
+    environment: str, *, folder: Path = FOLDER, variables: Mapping[str, str] = os.environ, here: Path = Path()
+) -> Settings:
+    """Return the settings of an environment; `config.json` is looked for in `here` and the folders above it.
 
     Raises SettingsError for a file, key or value that is not right, naming the layer it came from.
     """
-    layers = _layers(environment, folder, variables)
+    all_layers = _layers(environment, folder, variables, here)
     try:
-        return Settings.model_validate(_merged(layers))
+        return Settings.model_validate(layers.merged(all_layers))
     except ValidationError as error:
-        raise SettingsError("\n".join(_messages(error, layers))) from None
+        raise SettingsError("\n".join(_messages(error, all_layers))) from None
 
 
 @dataclass(frozen=True)
@@ -170,11 +188,9 @@ class Setting:
 def explain(environment: str, *, folder: Path = FOLDER, variables: Mapping[str, str] = os.environ) -> list[Setting]:
     """Return every setting in effect and where it came from; raise SettingsError as `load` does."""
     settings = load(environment, folder=folder, variables=variables)
-    layers = _layers(environment, folder, variables)
+    all_layers = _layers(environment, folder, variables, Path())
     return [
-        Setting(
-            ".".join(path), value, next((one.name for one in reversed(layers) if _holds(one.values, path)), "default")
-        )
+        Setting(".".join(path), value, next((one.name for one in reversed(all_layers) if one.holds(path)), "default"))
         for path, value in _leaves(settings.model_dump(mode="json", by_alias=True), ())
     ]
 
@@ -195,75 +211,36 @@ def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...]
         yield path, value
 
 
-def _layers(environment: str, folder: Path, variables: Mapping[str, str]) -> list[Layer]:
+def _layers(environment: str, folder: Path, variables: Mapping[str, str], here: Path) -> list[Layer]:
     """Return what speaks of an environment, the last word last."""
-    known = sorted(path.stem for path in folder.glob("*.yml") if path.stem != "base")
-    if environment not in known:
-        raise SettingsError(
-            f"--environment {environment}: there is no such environment; choose one of {', '.join(known)}"
-        )
-    return [_read(folder / "base.yml"), _read(folder / f"{environment}.yml"), *_variables(variables)]
+    _one_of(folder, environment, "--environment {}: there is no such environment", but="base")
+    base, own = layers.file(folder / "base.yml"), layers.file(folder / f"{environment}.yml")
+    ours = list(layers.variables(variables))
+    preset = layers.merged([base, own, *ours]).get("finetune", {}).get("preset")
+    _one_of(folder / "presets", preset, "finetune.preset = {}: there is no such preset")
+    model = layers.file(folder / "presets" / f"{preset}.yml")
+    return [*layers.workspace(variables, here), base, model, own, *ours]
 
 
-def _merged(layers: list[Layer]) -> dict[str, Any]:
-    merged: dict[str, Any] = {}
-    for layer in layers:
-        merged = _merge(merged, layer.values)
-    return merged
+def _one_of(folder: Path, name: str, message: str, *, but: str = "") -> None:
+    known = sorted(path.stem for path in folder.glob("*.yml") if path.stem != but)
+    if name not in known:
+        raise SettingsError(f"{message.format(name)}; choose one of {', '.join(known)}")
 
 
-def _read(path: Path) -> Layer:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path.name}: not readable as YAML: {error}") from None
-    if not isinstance(values, dict):
-        raise SettingsError(f"{path.name}: must hold a mapping of sections, such as `data:`")
-    return Layer(path.name, values)
-
-
-def _variables(variables: Mapping[str, str]) -> Iterator[Layer]:
-    """Yield a layer per variable; values are YAML, so that numbers, booleans and lists can be given.
-
-    An empty one says nothing: GitHub makes that of an input or a variable nobody set.
-    """
-    for name in sorted(variables):
-        if name.startswith(PREFIX) and variables[name]:
-            value: Any = _value(name, variables[name])
-            for key in reversed(name.removeprefix(PREFIX).lower().split("__")):
-                value = {key: value}
-            yield Layer(name, value)
-
-
-def _value(name: str, text: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{name}: not readable as YAML: {' '.join(str(error).split())}") from None
-
-
-def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if both else value
-    return merged
-
-
-def _messages(error: ValidationError, layers: list[Layer]) -> Iterator[str]:
+def _messages(error: ValidationError, all_layers: list[Layer]) -> Iterator[str]:
     for problem in error.errors():
-        path = tuple(str(part) for part in problem["loc"])
-        where = next((layer.name for layer in reversed(layers) if _holds(layer.values, path)), layers[1].name)
-        value = "" if problem["type"] == "missing" else f" = {problem['input']!r}"
-        yield f"{where}: {'.'.join(path)}{value}: {problem['msg']}"
+        path, value = tuple(str(part) for part in problem["loc"]), problem["input"]
+        if name := problem.get("ctx", {}).get("parameter"):  # an entry of a mapping that pydantic sees as one value
+            path, value = (*path, name), value[name]
+        where = next((layer.name for layer in reversed(all_layers) if layer.holds(path)), "settings")
+        said = "" if problem["type"] == "missing" else f" = {value!r}"
+        yield f"{where}: {'.'.join(path)}{said}: {problem['msg']}{_how(path)}"
 
 
-def _holds(values: Any, path: tuple[str, ...]) -> bool:
-    for part in path:
-        if isinstance(values, dict) and part in values:
-            values = values[part]
-        elif isinstance(values, list) and part.isdecimal() and int(part) < len(values):
-            values = values[int(part)]
-        else:
-            return False
-    return True
+def _how(path: tuple[str, ...]) -> str:
+    """Return how a workspace is named, for who has not done so."""
+    if path != ("workspace",):
+        return ""
+    ours = ", ".join(f"{layers.PREFIX}WORKSPACE__{field.upper()}" for field in layers.AZURE)
+    return f"; name it in {ours}, in {', '.join(layers.AZURE.values())}, or in the workspace's config.json"

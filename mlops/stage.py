@@ -84,7 +84,7 @@ def run(program: Callable[[Context], object], *, description: str | None) -> Non
         console.print("interrupted", style="red")
         sys.exit(INTERRUPTED)
     except MlopsError as error:
-        style = "yellow" if isinstance(error, Refusal) else "red"
+        style = "yellow" if error.exit_code < 2 else "red"  # noqa: PLR2004 - 2 is something to mend
         console.print(str(error), style=style, markup=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
 

@@ -2,106 +2,151 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+from datetime import UTC, datetime
 
-from mlops import finetuning, stage
-from mlops.compute.allow_list import check_size, num_gpus
-from mlops.errors import InputError
-from mlops.finetuning import Parameters
-from mlops.records import DataAsset, FineTuningJob
-from mlops.reports import tables
-from mlops.reports.progress import progress
+from mlops import stage
+from mlops.errors import Detached, Refusal
+from mlops.finetuning.names import display_name
+from mlops.finetuning.progress import progress
+from mlops.planning import Recipe, recipe
+from mlops.records import DataAsset, FineTuningJob, Measured
+from mlops.reports import tables, training
 from mlops.stage import Context
-from mlops.workspace.assets import Component, FoundationModel, component, foundation_model
-from mlops.workspace.cluster import ensure_cluster, sizes
-from mlops.workspace.jobs import FinetuningRequest, follow, submit_finetuning
+from mlops.workspace import jobs, pending, runs
+from mlops.workspace.cluster import ensure_cluster
+from mlops.workspace.jobs import FinetuningRequest
+from mlops.workspace.runs import Point, Snapshot
 
 
 def finetune(context: Context, data: DataAsset) -> FineTuningJob:
     """Fine-tune the foundation model on the GPU cluster with the registry's chat-completion pipeline."""
-    settings, workspace = context.settings.finetune, context.workspace
-    model = foundation_model(workspace, settings.model)
-    pipeline = component(workspace, settings.component)
-    context.say(f"{model.id}\n      {pipeline.id}")
-    gpus = _cluster(context, model)
-    parameters = _parameters(context, model, pipeline)
-    request = _request(context, data, model, pipeline, parameters, gpus)
-    submission = submit_finetuning(workspace, pipeline, model, request)
-    context.say(f"{submission}: {request.display_name}")
-    with progress(context.console) as show:
-        studio_url = follow(workspace, submission.name, log=context.folder / "finetune.log", on_line=show)
+    made = recipe(context.workspace, context.settings, data, today=datetime.now(UTC).date())
+    _show(context, made)
+    if made.refusal:
+        raise Refusal(f"finetune: {made.refusal}")
+    ensure_cluster(context.workspace, context.settings.finetune.cluster)
+    request = _request(context, data, made)
+    submission = jobs.submit_finetuning(
+        context.workspace, made.component, made.model, request, force=context.settings.finetune.force
+    )
+    name = submission.name
+    context.say(f"{submission}: {request.display_name}\n      {jobs.studio_url(context.workspace, name)}")
+    if context.settings.finetune.detach:
+        pending.mark(context.workspace, name, _inputs(context))
+        raise Detached(f"finetune: job {name} goes on by itself; run the stage again, anywhere, to attach to it")
+    measured = _measure(context, made, name, *_follow(context, made, name))
+    if not submission.new:
+        pending.settle(context.workspace, name)
     return FineTuningJob(
         data=data,
-        name=submission.name,
+        name=name,
         display_name=request.display_name,
         experiment=request.experiment,
-        foundation_model=model.id,
-        component=pipeline.id,
-        compute=request.compute,
-        num_gpus=gpus,
-        parameters=parameters.values,
-        trained_model=f"azureml://jobs/{submission.name}/outputs/trained_model",
-        studio_url=studio_url,
+        foundation_model=made.model.id,
+        component=made.component.id,
+        compute=request.cluster.name,
+        num_gpus=made.plan.num_gpus,
+        parameters=made.parameters.values,
+        plan=made.plan,
+        measured=measured,
+        trained_model=f"azureml://jobs/{name}/outputs/trained_model",
+        studio_url=jobs.studio_url(context.workspace, name),
     )
 
 
-def _cluster(context: Context, model: FoundationModel) -> int:
-    """Return the GPUs per node of the cluster, which is made if need be: what is not allowed is never created."""
-    wanted = context.settings.finetune.cluster
-    where = check_size(wanted.size, "finetune", tags=model.tags, properties=model.properties)
-    gpus = num_gpus(wanted.size, sizes(context.workspace))
-    found = ensure_cluster(context.workspace, wanted)
-    if found.lower() != wanted.size.lower():
-        raise InputError(
-            f"cluster {wanted.name} has size {found}, finetune.cluster.size is {wanted.size}: change one of the two"
-        )
-    context.say(f"cluster {wanted.name}: {wanted.size}, {gpus} GPU per node, allowed by the {where}")
-    return gpus
+def _show(context: Context, made: Recipe) -> None:
+    """Print the plan and the parameters, and keep the plan in the run's folder."""
+    for table in tables.recipe(made.facts, made.plan, made.parameters, max_usd=made.max_usd):
+        tables.show(context.console, table)
+    stage.write(context.folder / "finetune-plan.json", made.plan.model_dump_json(indent=2).encode())
 
 
-def _parameters(context: Context, model: FoundationModel, pipeline: Component) -> Parameters:
-    settings = context.settings.finetune
-    merged = finetuning.merge(
-        settings.training | settings.optimization,
-        tags=model.tags,
-        inputs=pipeline.inputs,
-        insist=settings.insist,
-    )
-    tables.show(context.console, tables.parameters(merged.values, merged.origins))
-    if merged.dropped:
-        context.say(f"the model's defaults {', '.join(merged.dropped)} are no inputs of {pipeline.name}: left out")
-    return merged
-
-
-def _request(
-    context: Context,
-    data: DataAsset,
-    model: FoundationModel,
-    pipeline: Component,
-    parameters: Parameters,
-    gpus: int,
-) -> FinetuningRequest:
-    """Return the request; its name is the idempotency key, so the same run with the same inputs is the same job."""
-    cluster = context.settings.finetune.cluster
-    key = json.dumps(
-        [model.id, pipeline.id, data.content_hash, parameters.values, cluster.name, cluster.num_nodes], sort_keys=True
-    )
-    digest = hashlib.sha256(key.encode()).hexdigest()[:8]
-    names = (model.name, data.name, parameters.values)
+def _request(context: Context, data: DataAsset, made: Recipe) -> FinetuningRequest:
+    """Return the request; its name is the idempotency key, so the same inputs are the same job, whoever asks."""
     return FinetuningRequest(
-        name=f"finetune-{context.run}-{digest}",
-        display_name=finetuning.display_name(*names, num_gpus=gpus, num_nodes=cluster.num_nodes),
-        experiment=f"chat_completion_{model.name}",
-        compute=cluster.name,
-        num_gpus=gpus,
-        num_nodes=cluster.num_nodes,
+        name=f"finetune-{made.key}",
+        display_name=display_name(made.model.name, data.name, made.parameters.values, batch=made.plan.effective_batch),
+        experiment=f"chat_completion_{made.model.name}",
+        cluster=context.settings.finetune.cluster,
+        num_gpus=made.plan.num_gpus,
         train_uri=data.train.uri,
         validation_uri=data.validation.uri,
         test_uri=data.test.uri,
-        parameters=parameters.values,
-        tags={"run": context.run, "content_hash": data.content_hash},
+        parameters=made.parameters.values,
+        tags={"idempotency_key": made.key, "content_hash": data.content_hash, "run": context.run},
     )
+
+
+def _inputs(context: Context) -> dict[str, str]:
+    """Return the inputs with which the release workflow comes to the same job again."""
+    data = context.settings.data
+    return {
+        "environment": context.environment,
+        "run": context.run,
+        "preset": context.settings.finetune.preset,
+        "source": data.source,
+        "percentage": "" if data.percentage is None else f"{data.percentage:g}",
+    }
+
+
+def _follow(context: Context, made: Recipe, name: str) -> tuple[Snapshot, dict[str, list[Point]]]:
+    """Show the job's progress until it has ended well; return its end and its metrics.
+
+    Raises Refusal if it was canceled or got no node in time, AzureError if it failed.
+    """
+    try:
+        snapshot, history = _watch(context, made, name)
+    except KeyboardInterrupt:
+        if training.asks_to_cancel(context.console, name, made.plan.usd_per_hour):
+            jobs.cancel(context.workspace, name)
+            raise Refusal(f"finetune: job {name} is canceled") from None
+        context.say(f"job {name} goes on by itself; run the stage again to attach to it")
+        raise
+    jobs.check(snapshot, name, log=context.folder / "finetune.log")
+    return snapshot, history
+
+
+def _watch(context: Context, made: Recipe, name: str) -> tuple[Snapshot, dict[str, list[Point]]]:
+    deadline_s, history = context.settings.finetune.queue_deadline_s, dict[str, list[Point]]()
+    with (
+        training.display(context.console) as show,
+        (context.folder / "finetune.log").open("w", encoding="utf-8") as log,
+    ):
+        for snapshot in runs.watch(context.workspace, name):
+            log.writelines(f"{line}\n" for line in snapshot.lines)
+            log.flush()
+            if snapshot.is_waiting and snapshot.seconds > deadline_s:
+                raise Refusal(_stuck(context, made, name))
+            history = runs.metrics(context.workspace, (name, *(step.name for step in snapshot.steps))) or history
+            show(progress(history, made.plan, made.parameters.values, hours=snapshot.hours), snapshot.status)
+    return snapshot, history
+
+
+def _stuck(context: Context, made: Recipe, name: str) -> str:
+    settings, facts = context.settings.finetune, dict(made.facts)
+    return (
+        f"finetune: job {name} has had no node of {settings.cluster.name} for {settings.queue_deadline_s} s "
+        f"(finetune.queue_deadline_s); quota: {facts['quota']}. It is still in the queue: run the stage again to go "
+        f"on waiting, or end it with `az ml job cancel --name {name}`"
+    )
+
+
+def _measure(context: Context, made: Recipe, name: str, end: Snapshot, history: dict[str, list[Point]]) -> Measured:
+    """Say what the job took beside its plan, keep its loss curve and its timing; return it."""
+    plan, hours = made.plan, end.hours
+    usd, runtime = hours * plan.usd_per_hour, history.get("train_runtime")
+    rate = plan.tokens / runtime[-1].value if runtime else None
+    context.say(f"took {hours:.2f} h and {usd:.2f} USD; planned were {plan.hours:.2f} h and {plan.usd:.2f} USD")
+    if rate and runtime:
+        training_h = runtime[-1].value / 3600
+        per_gpu = rate / (plan.num_gpus * plan.num_nodes)
+        jobs.keep_timing(
+            context.workspace, name, made.workload, tokens_per_s=per_gpu, preparation_h=max(hours - training_h, 0.0)
+        )
+    if history:
+        curves = {key: [(point.step, point.value) for point in history[key]] for key in ("loss", "eval_loss")}
+        context.say(f"loss curves {training.keep_curves(context.folder, curves)}")
+    return Measured(hours=hours, usd=usd, tokens_per_s=rate)
 
 
 if __name__ == "__main__":

@@ -112,7 +112,12 @@ def _register(context: Context, card: DataCard, place: str) -> DataAsset:
     }
     asset_id, uri = register_data(context.workspace, place, name=name, version=version, tags=tags)
     splits = {
-        split.name: Split(rows=split.rows, sha256=split.sha256, uri=f"{uri}/{split.name}.jsonl")
+        split.name: Split(
+            rows=split.rows,
+            characters=sum(split.characters.values()),
+            sha256=split.sha256,
+            uri=f"{uri}/{split.name}.jsonl",
+        )
         for split in card.splits
     }
     context.say(f"data asset {asset_id}")

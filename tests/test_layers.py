@@ -19,11 +19,13 @@ MAY_IMPORT = {
     "datasets": PURE,
     "gates": PURE,
     "rollout": PURE,
-    "settings": PURE | {"compute", "datasets", "gates", "rollout"},
+    "layers": PURE,
+    "settings": PURE | {"compute", "datasets", "finetuning", "gates", "layers", "rollout"},
     "finetuning": PURE | {"compute"},
     "credentials": {"errors", "settings"},
     "workspace": PURE | {"credentials", "settings", "compute"},
-    "reports": PURE | {"datasets"},
+    "planning": PURE | {"compute", "finetuning", "settings", "workspace"},
+    "reports": PURE | {"datasets", "finetuning"},
     "github": set(),
     "changes": {"github"},
     "bootstrap": set(),
@@ -32,8 +34,8 @@ MAY_IMPORT = {
     "runs": PURE | {"stage"},
     "studio": PURE | {"reports", "rollout", "runs", "settings", "workspace"},
     "commands": PURE
-    | {"bootstrap", "runs", "github", "datasets", "operations", "reports", "rollout", "settings", "stage", "studio"}
-    | {"workspace"},
+    | {"bootstrap", "datasets", "github", "operations", "planning", "reports", "rollout", "runs", "settings", "stage"}
+    | {"studio", "workspace"},
     "cli": PURE | {"commands"},
     "trainer": set(),
     "emulator": set(),

@@ -16,7 +16,7 @@ from mlops.records import STAGES, DataAsset, Split, chain, lineage, seal, unseal
 
 def asset(**changes: object) -> DataAsset:
     """Return a small data asset."""
-    split = Split(rows=1, sha256="0" * 64, uri="azureml://x/train.jsonl")
+    split = Split(rows=1, characters=8, sha256="0" * 64, uri="azureml://x/train.jsonl")
     values = {"id": "azureml:a:1", "name": "a", "version": "1", "source": "s", "content_hash": "h", "quarantined": 0}
     return DataAsset(**(values | {"train": split, "validation": split, "test": split} | changes))
 

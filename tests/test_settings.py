@@ -81,3 +81,65 @@ def test_missing_ids_are_reported_all_at_once() -> None:
 def test_an_empty_variable_says_nothing() -> None:
     """GitHub makes an empty one of an input that nobody gave."""
     assert load("local", variables={"MLOPS_DATA__PERCENTAGE": ""}) == load("local", variables={})
+
+
+AZURE = {"AZURE_SUBSCRIPTION_ID": "s", "AZURE_RESOURCE_GROUP": "g", "AZURE_WORKSPACE_NAME": "of-azure"}
+
+
+def test_the_workspace_is_named_in_a_stated_order(tmp_path: Path) -> None:
+    """config.json of a folder above, then AZURE_ variables, then the environment's file, then ours: the last counts."""
+    (tmp_path / ".azureml").mkdir()
+    config = '{"subscription_id": "s", "resource_group": "g", "workspace_name": "of-config"}'
+    (tmp_path / ".azureml" / "config.json").write_text(config)
+    (tmp_path / "below").mkdir()
+    here = tmp_path / "below"
+    assert load("prod", variables={}, here=here).workspace.name == "of-config"
+    assert load("prod", variables=AZURE, here=here).workspace.name == "of-azure"
+    assert load("prod", variables=AZURE | WORKSPACE, here=here).workspace.name == "x"
+    assert load("local", variables=AZURE, here=here).workspace.name == "local"
+
+
+def test_half_a_workspace_is_none(tmp_path: Path) -> None:
+    """Parts of two workspaces are not put together; the message says every way to name one."""
+    incomplete = {name: value for name, value in AZURE.items() if name != "AZURE_WORKSPACE_NAME"}
+    with pytest.raises(SettingsError, match=r"MLOPS_WORKSPACE__NAME, in AZURE_SUBSCRIPTION_ID.*config\.json"):
+        load("prod", variables=incomplete, here=tmp_path)
+
+
+def test_a_config_that_is_no_json_is_named(tmp_path: Path) -> None:
+    """The studio's file, edited by hand."""
+    (tmp_path / "config.json").write_text("{subscription_id: s}")
+    with pytest.raises(SettingsError, match=r"config\.json: not readable as JSON"):
+        load("prod", variables={}, here=tmp_path)
+
+
+def test_a_typo_in_a_parameter_names_its_layer_and_the_right_word() -> None:
+    """Known inputs of the component are checked with the settings: no request is needed to find it."""
+    with pytest.raises(SettingsError) as error:
+        load("local", variables={"MLOPS_FINETUNE__TRAINING": "{lr_scheduler_type: cosin}"})
+    assert str(error.value) == (
+        "MLOPS_FINETUNE__TRAINING: finetune.training.lr_scheduler_type = 'cosin': must be one of linear, cosine, "
+        "cosine_with_restarts, polynomial, constant, constant_with_warmup; did you mean cosine?"
+    )
+
+
+def test_the_preset_stands_below_the_environment() -> None:
+    """A preset brings model, size and name; what the environment says stays."""
+    settings = load("local", variables={"MLOPS_FINETUNE__PRESET": "phi-4"})
+    assert settings.finetune.model.name == "Phi-4"
+    assert settings.finetune.optimization["deepspeed_stage"] == "3"
+    assert settings.finetune.optimization["lora_r"] == 16
+    assert settings.register_.name == "Phi-4-chitchat"
+
+
+def test_the_flows_own_parameters_are_the_defaults() -> None:
+    """Rows 8 and 9 of the flow; the model's own defaults override them, see tests/finetuning/test_parameters.py."""
+    finetune = load("dev", variables=WORKSPACE | {"MLOPS_FINETUNE__PRESET": "phi-3-mini-4k"}).finetune
+    assert finetune.training == {
+        "num_train_epochs": 3,
+        "per_device_train_batch_size": 1,
+        "per_device_eval_batch_size": 1,
+        "learning_rate": 5e-6,
+        "lr_scheduler_type": "cosine",
+    }
+    assert finetune.optimization == {"apply_lora": "true", "apply_deepspeed": "true", "deepspeed_stage": "2"}

@@ -15,7 +15,7 @@ from mlops.records import DataAsset, Split, seal
 from mlops.settings import load
 from mlops.stage import Context, perform
 
-SPLIT = Split(rows=1, sha256="0" * 64, uri="azureml://x/train.jsonl")
+SPLIT = Split(rows=1, characters=8, sha256="0" * 64, uri="azureml://x/train.jsonl")
 ASSET = DataAsset(
     id="azureml:a:1",
     name="a",

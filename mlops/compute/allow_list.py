@@ -63,14 +63,3 @@ def check_size(size: str, use: Use, *, tags: Mapping[str, str], properties: Mapp
     if size.lower() not in {allowed.lower() for allowed in sizes}:
         raise InputError(f"{size} is not allowed for {use} of this model ({where}); choose one of {', '.join(sizes)}")
     return where
-
-
-def num_gpus(size: str, sizes: Mapping[str, int]) -> int:
-    """Return the GPUs of a size, from the workspace's list of sizes and their GPUs.
-
-    Raises InputError if the workspace does not offer the size.
-    """
-    by_name = {name.lower(): gpus for name, gpus in sizes.items()}
-    if size.lower() not in by_name:
-        raise InputError(f"{size} is not offered here; available: {', '.join(sorted(sizes))}")
-    return by_name[size.lower()]

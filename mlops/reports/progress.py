@@ -19,12 +19,12 @@ WIDTH = 150
 
 
 @contextmanager
-def progress(console: Console) -> Iterator[Callable[[str], None]]:
+def progress(console: Console, *, period_s: float = PERIOD_S) -> Iterator[Callable[[str], None]]:
     """Yield a function that takes the latest line of long work, with the time it has taken so far.
 
-    A terminal always shows the latest line; anything else gets it every 30 seconds, so that a log is not flooded.
+    A terminal always shows the latest line; anything else gets it every `period_s`, so that a log is not flooded.
     """
-    shown = _on_terminal(console) if console.is_terminal else _in_log(console)
+    shown = _on_terminal(console) if console.is_terminal else _in_log(console, period_s)
     with shown as show:
         yield show
 
@@ -38,11 +38,11 @@ def _on_terminal(console: Console) -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
-def _in_log(console: Console) -> Iterator[Callable[[str], None]]:
+def _in_log(console: Console, period_s: float) -> Iterator[Callable[[str], None]]:
     start, done, latest = time.monotonic(), threading.Event(), "started"
 
     def beat() -> None:
-        while not done.wait(PERIOD_S):
+        while not done.wait(period_s):
             seconds = time.monotonic() - start
             console.print(f"      {seconds:.0f} s: {latest}", highlight=False, markup=False, soft_wrap=True)
 

@@ -13,11 +13,12 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mlops.datasets.drift import Distance, Drift
     from mlops.datasets.settings import DriftSettings
-    from mlops.records import GateDecision, Rollout
+    from mlops.finetuning.parameters import Parameters
+    from mlops.records import FinetuningPlan, GateDecision, Rollout
 
 SUMMARY = "GITHUB_STEP_SUMMARY"
 
@@ -84,10 +85,29 @@ def decision(record: GateDecision) -> Table:
     return Table(f"Gate: {record.verdict}, compared with the {record.reference}", headings, rows)
 
 
-def parameters(values: Mapping[str, object], origins: Mapping[str, str]) -> Table:
-    """Return the fine-tuning parameters and where each came from."""
-    rows = tuple((name, str(value), origins[name]) for name, value in sorted(values.items()))
-    return Table("Fine-tuning parameters", ("parameter", "value", "from"), rows)
+def recipe(
+    facts: Sequence[tuple[str, str]], expected: FinetuningPlan, merged: Parameters, *, max_usd: float
+) -> tuple[Table, Table]:
+    """Return what a fine-tuning job is made of and will take, and its parameters."""
+    rows = (
+        *facts,
+        ("effective batch", f"{expected.effective_batch} conversations, {expected.steps:,} steps"),
+        ("tokens", f"{expected.tokens:,} at {expected.tokens_per_s:,.0f}/s ({expected.throughput})"),
+        ("price", f"{expected.num_nodes} x {expected.price}"),
+        ("time", f"{expected.hours:.2f} h"),
+        ("cost", f"{expected.usd:.2f} USD; at most {max_usd:g} (budget.max_usd)"),
+    )
+    return Table("Fine-tuning plan", ("", ""), tuple(rows)), _parameters(merged)
+
+
+def _parameters(merged: Parameters) -> Table:
+    """Return the fine-tuning parameters, where each came from, and which of the model's defaults were dropped."""
+    kept = [(name, str(value), merged.origins[name]) for name, value in sorted(merged.values.items())]
+    dropped = [
+        (name, str(value), "model default, dropped: the component has no such input")
+        for name, value in sorted(merged.dropped.items())
+    ]
+    return Table("Fine-tuning parameters", ("parameter", "value", "from"), (*kept, *dropped))
 
 
 def steps(record: Rollout) -> Table:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops.workspace.client import azure_errors, quiet
+from mlops.errors import AzureError
+from mlops.workspace.client import quiet
+from mlops.workspace.errors import azure_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mlops.settings import AssetReference
     from mlops.workspace.client import Workspace
@@ -17,18 +23,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FoundationModel:
-    """A model of a registry, with the tags and properties that say how it may be trained."""
+    """A model of a registry, with the tags and properties that say how it may be trained; `type` is its format."""
 
     id: str
     name: str
     version: str
+    type: str
     tags: Mapping[str, str]
     properties: Mapping[str, str]
+    is_archived: bool
 
 
 @dataclass(frozen=True)
 class Component:
-    """A component of a registry; `inputs` maps each input's name to its specification."""
+    """A component of a registry or of ours; `inputs` maps each input's name to its specification."""
 
     id: str
     name: str
@@ -40,11 +48,48 @@ class Component:
 def foundation_model(workspace: Workspace, reference: AssetReference) -> FoundationModel:
     """Return a model of a registry.
 
-    Raises AzureError if the registry has no such model or version.
+    Raises AzureError, naming models of similar names, if the registry has no such model or version.
     """
+    try:
+        return _model(workspace, reference)
+    except AzureError as error:
+        near = get_close_matches(reference.name, _names(workspace, reference.registry), n=3)
+        raise AzureError(f"{error}" + (f". It has {', '.join(near)}" if near else "")) from error
+
+
+def successors(workspace: Workspace, reference: AssetReference) -> Iterator[FoundationModel]:
+    """Yield the newest version of each other model of the registry whose name begins with the same word."""
+    family = reference.name.split("-")[0].lower()
+    for name in _names(workspace, reference.registry):
+        if name != reference.name and name.split("-")[0].lower() == family:
+            yield _model(workspace, reference.model_copy(update={"name": name, "version": "latest"}))
+
+
+def _names(workspace: Workspace, registry: str) -> list[str]:
+    try:
+        with azure_errors(f"list the models of registry {registry}"):
+            return sorted({model.name for model in workspace.registry(registry).models.list()})
+    except AzureError:  # the registry itself is unknown, which the caller is about to say
+        return []
+
+
+def _model(workspace: Workspace, reference: AssetReference) -> FoundationModel:
+    documents: dict[str, Any] = {}
+
+    def keep(response: Any) -> None:
+        if "/models/" in response.http_request.url and response.http_response.status_code == HTTPStatus.OK:
+            document = response.http_response.json()
+            documents[document.get("id", "")] = document.get("properties", {})
+
     with azure_errors(f"find model {reference.name}:{reference.version} in registry {reference.registry}"):
-        model = workspace.registry(reference.registry).models.get(reference.name, **_which(reference.version))
-    return FoundationModel(model.id, model.name, model.version, model.tags or {}, model.properties or {})
+        models = workspace.registry(reference.registry, raw_response_hook=keep).models
+        model = models.get(reference.name, **_which(reference.version))
+    # The SDK (1.35) hands on neither: the service's own reply has them.
+    document = documents.get(model.id, {})
+    metadata = document.get("systemMetadata")
+    properties = dict(model.properties or {}) | ({"system_metadata": json.dumps(metadata)} if metadata else {})
+    archived = bool(document.get("isArchived"))
+    return FoundationModel(model.id, model.name, model.version, model.type, model.tags or {}, properties, archived)
 
 
 def component(workspace: Workspace, reference: AssetReference) -> Component:
@@ -55,6 +100,18 @@ def component(workspace: Workspace, reference: AssetReference) -> Component:
     with azure_errors(f"find component {reference.name}:{reference.version} in registry {reference.registry}"):
         found = workspace.registry(reference.registry).components.get(reference.name, **_which(reference.version))
     return Component(found.id, found.name, found.version, found.inputs, found)
+
+
+def own_component(spec: Path, code: Sequence[Path]) -> Component:
+    """Return the component that a file describes; its id is the hash of the file and of the code that it runs."""
+    from azure.ai.ml import load_component
+
+    loaded: Any = load_component(spec)
+    digest = hashlib.sha256()
+    for path in (spec, *sorted(code)):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    version = digest.hexdigest()[:12]
+    return Component(f"{loaded.name}:{version}", loaded.name, version, loaded.inputs, loaded)
 
 
 def _which(version: str) -> dict[str, str]:

@@ -6,14 +6,17 @@ import io
 import json
 import logging
 import os
+import random
 import subprocess
 import sys
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 from mlops.credentials import sign_in
 from mlops.errors import AzureError
+from mlops.workspace.errors import azure_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
 
     from mlops.settings import WorkspaceSettings
 
+RETRIES: Final = 6
+"""On 408, 429, 5xx and lost connections, by azure-core's own policy."""
+LONGEST_WAIT_S: Final = 30
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -31,11 +38,17 @@ class Workspace:
     ml: MLClient
     credential: TokenCredential
 
-    def registry(self, name: str) -> MLClient:
-        """Return a client of a registry, such as `azureml`."""
+    @cached_property
+    def location(self) -> str:
+        """Return the workspace's region."""
+        with azure_errors("read the workspace's region"):
+            return str(self.ml.workspaces.get(self.ml.workspace_name).location)
+
+    def registry(self, name: str, **hooks: Any) -> MLClient:
+        """Return a client of a registry, such as `azureml`; hooks are those of azure-core, which see each reply."""
         from azure.ai.ml import MLClient
 
-        return MLClient(self.credential, registry_name=name)
+        return MLClient(self.credential, registry_name=name, **_retries(), **hooks)
 
 
 def connect(settings: WorkspaceSettings) -> Workspace:
@@ -49,7 +62,7 @@ def connect(settings: WorkspaceSettings) -> Workspace:
     for name in ("azure.ai.ml", "azure.identity", "azure.core"):
         logging.getLogger(name).setLevel(logging.ERROR)
     credential = sign_in()
-    ml = MLClient(credential, settings.subscription_id, settings.resource_group, settings.name)
+    ml = MLClient(credential, settings.subscription_id, settings.resource_group, settings.name, **_retries())
     with azure_errors(f"open workspace {settings.name} in resource group {settings.resource_group}"):
         ml.workspaces.get(settings.name)
     return Workspace(ml, credential)
@@ -63,6 +76,15 @@ def reach(settings: WorkspaceSettings) -> Workspace:
     if settings.emulator:
         os.environ.update(start_emulator())
     return connect(settings)
+
+
+def _retries() -> dict[str, Any]:
+    """Return how often and how patiently the SDK retries: as long as Retry-After says, else twice as long each time.
+
+    The first wait is drawn, so that runners that were throttled together do not come back together.
+    """
+    first_s = random.uniform(0.4, 1.2)  # noqa: S311 - no secret
+    return {"retry_total": RETRIES, "retry_backoff_factor": first_s, "retry_backoff_max": LONGEST_WAIT_S}
 
 
 def start_emulator() -> dict[str, str]:
@@ -80,17 +102,6 @@ def start_emulator() -> dict[str, str]:
 
 
 @contextmanager
-def azure_errors(doing: str) -> Iterator[None]:
-    """Turn whatever the SDK raises into one AzureError: what was asked and what the service said."""
-    from azure.core import exceptions
-
-    try:
-        yield
-    except exceptions.AzureError as error:
-        raise AzureError(f"could not {doing}: {_said(error)}") from error
-
-
-@contextmanager
 def quiet() -> Iterator[None]:
     """Keep the SDK's upload bars and remarks to a terminal, where somebody sees them move."""
     if sys.stderr.isatty():
@@ -98,15 +109,3 @@ def quiet() -> Iterator[None]:
         return
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         yield
-
-
-def _said(error: Any) -> str:
-    """Return the service's innermost sentence: online endpoints hide theirs in a JSON string of `details`."""
-    document = getattr(error, "error", None)
-    for detail in getattr(document, "details", None) or []:
-        try:
-            reasons = json.loads(detail.message)["errors"].values()
-        except (ValueError, KeyError, TypeError, AttributeError):
-            continue
-        return " ".join(reason for group in reasons for reason in group)
-    return " ".join(str(getattr(document, "message", None) or error.message or error).split())

@@ -9,8 +9,9 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from mlops.errors import AzureError
-from mlops.workspace.client import azure_errors, quiet
+from mlops.workspace.client import quiet
 from mlops.workspace.endpoints import FINGERPRINT, busy_errors, finish
+from mlops.workspace.errors import azure_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from mlops.errors import AzureError, BusyError
-from mlops.workspace.client import azure_errors, quiet
+from mlops.workspace.client import quiet
+from mlops.workspace.errors import azure_errors
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import ManagedOnlineEndpoint

@@ -13,7 +13,7 @@ import httpx
 import yaml
 
 from mlops.errors import AzureError
-from mlops.workspace.client import azure_errors
+from mlops.workspace.errors import azure_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

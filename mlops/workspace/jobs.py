@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from contextlib import redirect_stdout
+import json
 from dataclasses import dataclass
-from io import TextIOBase
-from itertools import count
+from itertools import count, islice
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from mlops.errors import AzureError
-from mlops.workspace.client import azure_errors, quiet
+from mlops.compute.cluster import SERVERLESS
+from mlops.errors import AzureError, Refusal
+from mlops.workspace.client import quiet
+from mlops.workspace.errors import azure_errors
+from mlops.workspace.runs import watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from azure.ai.ml.entities import Job
+
+    from mlops.compute.cluster import ClusterSettings
     from mlops.records import Parameter
     from mlops.workspace.assets import Component, FoundationModel
     from mlops.workspace.client import Workspace
+    from mlops.workspace.runs import Snapshot
 
-
-ENDED_BADLY = ("Failed", "Canceled")
+LAST_LINES: Final = 20
+LAST_JOBS: Final = 5
+ENDED_BADLY: Final = ("Failed", "Canceled")
 
 
 @dataclass(frozen=True)
@@ -43,9 +50,8 @@ class FinetuningRequest:
     name: str
     display_name: str
     experiment: str
-    compute: str
+    cluster: ClusterSettings
     num_gpus: int
-    num_nodes: int
     train_uri: str
     validation_uri: str
     test_uri: str
@@ -54,32 +60,56 @@ class FinetuningRequest:
 
 
 def submit_finetuning(
-    workspace: Workspace, component: Component, model: FoundationModel, request: FinetuningRequest
+    workspace: Workspace, component: Component, model: FoundationModel, request: FinetuningRequest, *, force: bool
 ) -> Submission:
-    """Submit the registry's pipeline with output `trained_model`."""
-    from azure.ai.ml import Input
+    """Submit the component as a pipeline job with output `trained_model`, or attach to the job of this name.
+
+    `force` submits another one.
+    """
     from azure.ai.ml.dsl import pipeline
 
+    inputs = {name: value for name, value in _inputs(model, request).items() if name in component.inputs}
+
     def chat_completion() -> dict[str, Any]:
-        step = component.callable(
-            mlflow_model_path=Input(type="mlflow_model", path=model.id),
-            compute_model_import=request.compute,
-            compute_preprocess=request.compute,
-            compute_finetune=request.compute,
-            compute_model_evaluation=request.compute,
-            train_file_path=Input(type="uri_file", path=request.train_uri),
-            validation_file_path=Input(type="uri_file", path=request.validation_uri),
-            test_file_path=Input(type="uri_file", path=request.test_uri),
-            number_of_gpu_to_use_finetuning=request.num_gpus,
-            num_nodes_finetune=request.num_nodes,
-            **request.parameters,
-        )
+        step = component.callable(**inputs, **request.parameters)
+        if component.callable.type == "command":  # a registry's pipeline places its steps by its inputs
+            _place(step, request.cluster)
         return {"trained_model": step.outputs.mlflow_model_folder}
 
     with azure_errors(f"build the pipeline of {request.display_name}"):
         job = pipeline(chat_completion, name=request.display_name)()
     job.name, job.display_name, job.tags = request.name, request.display_name, dict(request.tags)
-    return _submit(workspace, job, request.experiment)
+    return _submit(workspace, job, request.experiment, force=force)
+
+
+def _inputs(model: FoundationModel, request: FinetuningRequest) -> dict[str, Any]:
+    """Return what a component may be given beside its parameters; each takes what it has inputs for."""
+    from azure.ai.ml import Input
+
+    cluster = request.cluster
+    model_path = "mlflow_model_path" if model.type == "mlflow_model" else "pytorch_model_path"
+    steps = ("model_import", "preprocess", "finetune", "model_evaluation")
+    computes = {f"compute_{step}": SERVERLESS if cluster.is_serverless else cluster.name for step in steps}
+    on_gpu = {f"instance_type_{step}": cluster.size for step in ("finetune", "model_evaluation")}
+    files = {"train": request.train_uri, "validation": request.validation_uri, "test": request.test_uri}
+    return {
+        model_path: Input(type=model.type, path=model.id),
+        **{f"{split}_file_path": Input(type="uri_file", path=uri) for split, uri in files.items()},
+        **computes,
+        **(on_gpu if cluster.is_serverless else {}),
+        "number_of_gpu_to_use_finetuning": request.num_gpus,
+        "num_nodes_finetune": cluster.num_nodes,
+    }
+
+
+def _place(step: Any, cluster: ClusterSettings) -> None:
+    from azure.ai.ml.entities import JobResourceConfiguration
+
+    if cluster.is_serverless:
+        step.resources = JobResourceConfiguration(instance_type=cluster.size, instance_count=cluster.num_nodes)
+    else:
+        step.compute = cluster.name
+        step.resources = JobResourceConfiguration(instance_count=cluster.num_nodes)
 
 
 def submit_component(
@@ -115,51 +145,91 @@ def submit_component(
     return _submit(workspace, job, experiment)
 
 
-def _submit(workspace: Workspace, job: Any, experiment: str) -> Submission:
-    """Submit a job unless there is one of its name that has not failed: a stage that runs again attaches to its own."""
+def _submit(workspace: Workspace, job: Any, experiment: str, *, force: bool = False) -> Submission:
+    """Submit a job unless there is one of its name that has not failed: a stage that runs again attaches to its own.
+
+    The name decides, and the service gives it to one job only: whenever a client dies, the next one finds that job.
+    """
     name = job.name
     # A cached result would hide that a component drifted.
     job.settings.force_rerun, job.settings.continue_on_step_failure = True, False
     with azure_errors(f"submit job {name}"):
-        for attempt in count(1):
-            job.name = name if attempt == 1 else f"{name}-{attempt}"
-            status = _status(workspace, job.name)
-            if status is None:
-                with quiet():
-                    workspace.ml.jobs.create_or_update(job, experiment_name=experiment)
-            if status not in ENDED_BADLY:
-                break
-    return Submission(job.name, new=status is None)
+        attempts = list(_attempts(workspace, name))
+        if attempts and attempts[-1].status not in ENDED_BADLY and not force:
+            return Submission(str(attempts[-1].name), new=False)
+        job.name = f"{name}-{len(attempts) + 1}" if attempts else name
+        with quiet():
+            workspace.ml.jobs.create_or_update(job, experiment_name=experiment)
+    return Submission(job.name, new=True)
 
 
-def _status(workspace: Workspace, name: str) -> str | None:
+def _attempts(workspace: Workspace, name: str) -> Iterator[Job]:
+    """Yield the jobs that were submitted under a name: `name`, `name-2`, `name-3`."""
     from azure.core.exceptions import ResourceNotFoundError
 
-    try:
-        status: str = workspace.ml.jobs.get(name).status  # an enum or text, which are equal but do not print alike
-    except ResourceNotFoundError:
-        return None
-    return status
+    for number in count(1):
+        try:
+            yield workspace.ml.jobs.get(name if number == 1 else f"{name}-{number}")
+        except ResourceNotFoundError:
+            return
 
 
 def follow(workspace: Workspace, name: str, *, log: Path, on_line: Callable[[str], None]) -> str:
     """Wait for a job's end, writing its log and handing on each line; return its Studio address.
 
-    Raises AzureError if it failed or was canceled: the SDK's stream ends in silence for a canceled one.
+    Raises what `check` does.
     """
-    with log.open("w", encoding="utf-8") as file, azure_errors(f"finish job {name}; its log is {log}"):
+    with log.open("w", encoding="utf-8") as file:
+        for snapshot in watch(workspace, name):
+            for line in snapshot.lines:
+                print(line, file=file, flush=True)
+                on_line(line)
+    check(snapshot, name, log=log)
+    return studio_url(workspace, name)
 
-        def line(text: str) -> None:
-            file.write(text + "\n")
-            file.flush()
-            on_line(text)
 
-        with redirect_stdout(_Lines(line)):
-            workspace.ml.jobs.stream(name)
-        job = workspace.ml.jobs.get(name)
-    if job.status != "Completed":
-        raise AzureError(f"job {name} ended as {job.status.lower()}; its log is {log}")
-    return str(job.studio_url)
+def check(snapshot: Snapshot, name: str, *, log: Path) -> None:
+    """Raise AzureError, with the end of the failing step's log, for a job that failed; Refusal for a canceled one."""
+    if snapshot.status == "Canceled":
+        raise Refusal(f"job {name} was canceled; run the stage again to submit it anew. Its log is {log}")
+    if snapshot.status != "Completed":
+        step = next((step for step in snapshot.steps if step.status != "Completed"), snapshot.steps[-1])
+        lost = "preempt" in step.error.lower()
+        advice = "\nIts node was taken away: run the stage again, or use dedicated nodes" if lost else ""
+        raise AzureError(
+            f"job {name} failed in step {step.title}: {step.error.strip() or step.status}{advice}\n"
+            f"The end of its log, {log}:\n{_tail(log)}"
+        )
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(f"  {line}" for line in log.read_text(encoding="utf-8").splitlines()[-LAST_LINES:])
+
+
+def cancel(workspace: Workspace, name: str) -> None:
+    """Cancel a job and wait until it has ended."""
+    with azure_errors(f"cancel job {name}"):
+        workspace.ml.jobs.begin_cancel(name).result()
+
+
+def studio_url(workspace: Workspace, name: str) -> str:
+    """Return where a browser shows a job."""
+    with azure_errors(f"look up job {name}"):
+        return str(workspace.ml.jobs.get(name).studio_url)
+
+
+def keep_timing(workspace: Workspace, name: str, workload: str, *, tokens_per_s: float, preparation_h: float) -> None:
+    """Write how fast a job was into its tags, where the plans of later jobs of the workload find it."""
+    with azure_errors(f"tag job {name}"):
+        workspace.ml.jobs.update(name, tags={workload: json.dumps([tokens_per_s, preparation_h])})
+
+
+def timings(workspace: Workspace, workload: str) -> list[tuple[float, float]]:
+    """Return tokens per second of a GPU and hours of preparation of the last jobs of a workload."""
+    with azure_errors("read the timings of earlier jobs"):
+        found = islice(workspace.ml.jobs.list(tag=workload), LAST_JOBS)
+        read = [json.loads(job.tags[workload]) for job in found if job and workload in job.tags]
+    return [(float(rate), float(hours)) for rate, hours in read]
 
 
 def download(workspace: Workspace, name: str, output: str, folder: Path) -> Path:
@@ -167,17 +237,3 @@ def download(workspace: Workspace, name: str, output: str, folder: Path) -> Path
     with azure_errors(f"download output {output} of job {name}"), quiet():
         workspace.ml.jobs.download(name, output_name=output, download_path=folder)
     return folder / "named-outputs" / output
-
-
-class _Lines(TextIOBase):
-    """A text stream that hands on whole lines."""
-
-    def __init__(self, on_line: Callable[[str], None]) -> None:
-        self._on_line, self._rest = on_line, ""
-
-    def write(self, text: str) -> int:
-        *lines, self._rest = (self._rest + text).split("\n")
-        for line in lines:
-            if line.strip():
-                self._on_line(line)
-        return len(text)

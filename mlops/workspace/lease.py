@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from mlops.errors import AzureError, FencedError, HeldError
-from mlops.workspace.client import azure_errors
+from mlops.workspace.errors import azure_errors
 
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient

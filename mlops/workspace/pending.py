@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from mlops.workspace.client import azure_errors
+from mlops.workspace.errors import azure_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops.compute.serving import Offer, check_offered
-from mlops.workspace.client import azure_errors
+from mlops.workspace.errors import azure_errors
 
 if TYPE_CHECKING:
     from mlops.workspace.client import Workspace

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlops.workspace.client import azure_errors
+from mlops.workspace.errors import azure_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

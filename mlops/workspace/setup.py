@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops.credentials import sign_in
-from mlops.workspace.client import azure_errors, quiet
+from mlops.workspace.client import quiet
+from mlops.workspace.errors import azure_errors
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient

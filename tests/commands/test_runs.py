@@ -18,7 +18,7 @@ from mlops.runs import find, made
 
 def asset(name: str) -> DataAsset:
     """Return a small data asset."""
-    split = Split(rows=1, sha256="0" * 64, uri="azureml://x/train.jsonl")
+    split = Split(rows=1, characters=8, sha256="0" * 64, uri="azureml://x/train.jsonl")
     values = {"id": f"azureml:{name}:1", "name": name, "version": "1", "source": "s", "content_hash": "h"}
     return DataAsset(**values, quarantined=0, train=split, validation=split, test=split)
 

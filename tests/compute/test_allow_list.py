@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from mlops.compute.allow_list import allow_list, check_size, num_gpus
+from mlops.compute.allow_list import allow_list, check_size
 from mlops.errors import InputError
 
 A100 = "Standard_NC24ads_A100_v4"
@@ -43,10 +43,3 @@ def test_without_a_list_only_hopeless_sizes_are_refused() -> None:
     check_size(A100, "finetune", tags={}, properties={})
     with pytest.raises(InputError, match="too old"):
         check_size("STANDARD_NC6", "finetune", tags={}, properties={})
-
-
-def test_an_unknown_size_lists_what_is_offered() -> None:
-    """Row 6 of the flow: unknown size, an error with the available ones."""
-    assert num_gpus(A100.lower(), {A100: 1}) == 1
-    with pytest.raises(InputError, match=f"available: {A100}"):
-        num_gpus("Standard_X", {A100: 1})

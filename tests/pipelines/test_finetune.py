@@ -22,12 +22,59 @@ def test_the_job_is_named_and_filed_as_the_flow_asks(first: Released) -> None:
     assert job.num_gpus == 1
 
 
+def test_the_pipeline_gets_what_the_flow_gives_it(first: Released) -> None:
+    """Rows 12 and 13: model, computes, files, GPUs and parameters; nothing cached, and no step after a failed one."""
+    job = first["finetune"]
+    puts = [r for r in first.site.requests() if r["method"] == "PUT" and r["path"].endswith(f"/jobs/{job.name}")]
+    (properties,) = (put["body"]["properties"] for put in puts)
+    assert properties["settings"]["force_rerun"] is True
+    assert properties["settings"]["continue_on_step_failure"] is False
+    assert properties["tags"]["idempotency_key"] == job.name.removeprefix("finetune-")
+    (step,) = properties["jobs"].values()
+    inputs = {name: value.get("value", value.get("uri")) for name, value in step["inputs"].items()}
+    assert inputs["mlflow_model_path"] == job.foundation_model
+    assert {inputs[f"{split}_file_path"] for split in ("train", "validation", "test")} == {
+        job.data.train.uri,
+        job.data.validation.uri,
+        job.data.test.uri,
+    }
+    for name in ("model_import", "preprocess", "finetune", "model_evaluation"):
+        assert inputs[f"compute_{name}"] == job.compute
+    assert str(inputs["number_of_gpu_to_use_finetuning"]) == str(job.num_gpus)
+    assert {name: str(inputs[name]) for name in job.parameters} == {k: str(v) for k, v in job.parameters.items()}
+    assert list(properties["outputs"]) == ["trained_model"]
+
+
 def test_every_parameter_and_its_origin_is_shown(first: Released) -> None:
     """Who reads the log sees each value, where it came from, what was overridden and what was dropped."""
     for name in first["finetune"].parameters:
         assert name in first.output
     assert "model default" in first.output
-    assert "learning_rate_max, learning_rate_min are no inputs of chat_completion_pipeline: left out" in first.output
+    for name in ("learning_rate_max", "learning_rate_min"):
+        (line,) = [line for line in first.output.splitlines() if f" {name} " in line]
+        assert "dropped: the component has no such input" in line
+
+
+def test_the_plan_is_kept_beside_what_it_took(first: Released) -> None:
+    """Model, lifecycle, allow list, quota, hours and cost are shown first; the record has estimate and actual cost."""
+    job = first["finetune"]
+    for text in ("retired on 2025-08-30 (finetune.model.allow_retired)", "tag finetune_compute_allow_list", "USD/h"):
+        assert text in first.output
+    assert first.output.index("Fine-tuning plan") < first.output.index("submitted job")
+    assert job.plan.usd > 0
+    assert job.measured.hours > 0
+    assert job.measured.tokens_per_s > 0
+    assert "<svg" in (first.site.folder / "runs" / "first" / "loss.svg").read_text()
+
+
+def test_a_typo_is_found_before_anything_is_asked(first: Released) -> None:
+    """Exit 2 and the right word, without one request."""
+    before = first.site.requests()[-1]["sequence"]
+    result = first.site.program("finetune", "first", MLOPS_FINETUNE__TRAINING__LR_SCHEDULER_TYPE="cosin")
+    assert result.returncode == 2
+    assert "MLOPS_FINETUNE__TRAINING__LR_SCHEDULER_TYPE: finetune.training.lr_scheduler_type = 'cosin'" in result.stdout
+    assert "did you mean cosine?" in result.stdout
+    assert first.site.requests(before) == []
 
 
 def test_the_same_run_attaches_to_its_job(first: Released) -> None:

@@ -78,7 +78,8 @@ def _entries(kind: str) -> list[dict[str, Any]]:
 
 
 def _id(entry: dict[str, Any]) -> str:
-    return f"azureml://registries/{REGISTRY}/{entry['kind']}/{entry['name']}/versions/{entry['version']}"
+    registry = entry.get("registry", REGISTRY)
+    return f"azureml://registries/{registry}/{entry['kind']}/{entry['name']}/versions/{entry['version']}"
 
 
 def _document(home: Home, entry: dict[str, Any]) -> Document:
@@ -94,7 +95,7 @@ def _document(home: Home, entry: dict[str, Any]) -> Document:
 
 def _model(entry: dict[str, Any]) -> dict[str, Any]:
     return {
-        "modelType": "mlflow_model",
+        "modelType": entry.get("type", "mlflow_model"),
         "flavors": {name: {"data": data} for name, data in entry["flavors"].items()},
         "tags": {key: _as_text(value) for key, value in entry["tags"].items()},
         "properties": {key: _as_text(value) for key, value in entry["properties"].items()},

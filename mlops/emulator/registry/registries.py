@@ -1,4 +1,4 @@
-"""The registries themselves: Microsoft's, which is built in, and those that one creates."""
+"""The registries themselves: Microsoft's, which are built in, and those that one creates."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 _PATH = "/providers/Microsoft.MachineLearningServices/registries"
 _REGISTRY = GROUP + _PATH + "/{name}"
-# Microsoft's own, so that it is in nobody's list.
+_MICROSOFTS = (REGISTRY, "azureml-openai-oss")
+# Microsoft's own, so that they are in nobody's list.
 _MICROSOFT = {"subscription": "99999999-9999-9999-9999-999999999999", "group": "azureml"}
 
 
@@ -76,15 +77,16 @@ async def discovery(request: web.Request) -> web.Response:
 
 
 async def lifecycle(app: web.Application) -> AsyncIterator[None]:
-    """Make the registry that everyone knows."""
-    id_ = _REGISTRY.format(**_MICROSOFT, name=REGISTRY)
-    _put(app[STORE], _document(app, id_, {}, app[STORE].get(id_)))
+    """Make the registries that everyone knows."""
+    for name in _MICROSOFTS:
+        id_ = _REGISTRY.format(**_MICROSOFT, name=name)
+        _put(app[STORE], _document(app, id_, {}, app[STORE].get(id_)))
     yield
 
 
 def refuse_writes(name: str) -> None:
     """Raise the 403 of a registry that belongs to somebody else."""
-    if name.lower() == REGISTRY:
+    if name.lower() in _MICROSOFTS:
         raise ArmError(403, "AuthorizationFailed", f"You have no permission to write to registry {name}.")
 
 

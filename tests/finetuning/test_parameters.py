@@ -1,4 +1,4 @@
-"""Parameters and names of fine-tuning jobs."""
+"""Parameters of fine-tuning jobs, and where each came from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from mlops.errors import InputError
-from mlops.finetuning import display_name, merge
+from mlops.finetuning.parameters import merge
 from mlops.records import Parameter
 
 KINDS = {"learning_rate": "number", "num_train_epochs": "integer", "apply_lora": "string", "deepspeed_stage": "string"}
@@ -33,13 +33,13 @@ def test_a_setting_can_insist() -> None:
     """What the settings insist on is not overridden."""
     merged = merge({"num_train_epochs": 3}, tags=TAGS, inputs=INPUTS, insist=("num_train_epochs",))
     assert merged.values["num_train_epochs"] == 3
-    assert merged.origins["num_train_epochs"] == "settings"
+    assert merged.origins["num_train_epochs"] == "settings, insisting on it instead of the model's 1"
 
 
 def test_defaults_that_are_no_inputs_are_dropped() -> None:
     """The service refuses unknown inputs, so a new key in the registry must not break the job."""
     merged = merge({}, tags=TAGS, inputs=INPUTS, insist=())
-    assert merged.dropped == ("learning_rate_min",)
+    assert merged.dropped == {"learning_rate_min": 5e-7}
     assert "learning_rate_min" not in merged.values
 
 
@@ -55,41 +55,14 @@ def test_values_take_the_types_of_the_inputs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("parameters", "name"),
-    [
-        ({}, "Phi-bs4-linear-nods-nolora-save_limit-1-seqlen-1"),
-        (
-            {
-                "per_device_train_batch_size": 2,
-                "gradient_accumulation_steps": 3,
-                "lr_scheduler_type": "cosine",
-                "apply_deepspeed": "true",
-                "deepspeed_stage": "3",
-                "apply_lora": "true",
-                "save_total_limit": 1,
-                "max_seq_length": 512,
-            },
-            "Phi-bs24-cosine-ds3-lora-save_limit1-seqlen512",
-        ),
-    ],
-)
-def test_the_display_name_tells_the_effective_batch(parameters: dict[str, object], name: str) -> None:
-    """Row 11 of the flow: batch = per device x accumulation x GPUs x nodes, with the flow's defaults."""
-    wanted = name.replace("Phi-", "Phi-chitchat-", 1)
-    assert display_name("Phi", "chitchat", parameters, num_gpus=2, num_nodes=2) == wanted
-
-
-@pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"learning_rate": "fast"}, "learning_rate = 'fast' must be of type number"),
-        (
-            {"lr_scheduler_type": "cosin"},
-            "'cosin' must be one of linear, cosine; did you mean cosine?",
-        ),
-        ({"max_seq_length": -2}, "max_seq_length = -2 must be at least -1"),
-        ({"max_seq_length": 8192}, "max_seq_length = 8192 must be at most 4096"),
-        ({"learning_rat": 1.0}, "learning_rat is no input of the component; it takes learning_rate"),
+        ({"learning_rate": "fast"}, "learning_rate = 'fast': must be of type number"),
+        ({"lr_scheduler_type": "cosin"}, "'cosin': must be one of linear, cosine; did you mean cosine?"),
+        ({"max_seq_length": -2}, "max_seq_length = -2: must be at least -1"),
+        ({"max_seq_length": 8192}, "max_seq_length = 8192: must be at most 4096"),
+        ({"learning_rat": 1.0}, "learning_rat is no input of the component; did you mean learning_rate?"),
+        ({"colour": 1.0}, "colour is no input of the component; it takes learning_rate, num_train_epochs"),
     ],
 )
 def test_a_wrong_parameter_is_a_sentence(parameters: dict[str, Parameter], message: str) -> None:

@@ -1,0 +1,38 @@
+"""`mlops plan`: what the next fine-tuning job would be made of and cost, without starting anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser("plan", help=plan.__doc__, description=plan.__doc__)
+    parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
+    parser.add_argument("--run", default="local", help="the run whose prepared data it is (default: local)")
+    parser.set_defaults(command=plan)
+
+
+def plan(environment: str, run: str) -> None:
+    """Show a fine-tuning job before it is paid for: exit code 1 if it would cost more than the budget."""
+    from datetime import UTC, datetime
+    from pathlib import Path
+    from typing import cast
+
+    from mlops import settings, stage
+    from mlops.errors import Refusal
+    from mlops.planning import recipe
+    from mlops.records import DataAsset
+    from mlops.reports import tables
+
+    folder = Path("runs") / run
+    context = stage.Context(environment, run, folder, settings.load(environment), tables.terminal())
+    data = cast("DataAsset", stage.load(folder, "prepare"))
+    made = recipe(context.workspace, context.settings, data, today=datetime.now(UTC).date())
+    for table in tables.recipe(made.facts, made.plan, made.parameters, max_usd=made.max_usd):
+        tables.show(context.console, table)
+    if made.refusal:
+        raise Refusal(made.refusal)

@@ -1,0 +1,1 @@
+"""From settings and a model's own defaults to the parameters, the name and the key of a fine-tuning job."""

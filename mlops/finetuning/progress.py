@@ -1,0 +1,78 @@
+"""How far a training job is, from what it has logged so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mlops.records import FinetuningPlan, Parameter
+
+
+class Logged(Protocol):
+    """One value of a metric: at which step, and when (seconds)."""
+
+    @property
+    def step(self) -> int:
+        """Return the step."""
+
+    @property
+    def value(self) -> float:
+        """Return the value."""
+
+    @property
+    def at(self) -> float:
+        """Return the time."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a job is; `share` is between 0 and 1, the rate and the time left are None until two entries are logged."""
+
+    step: int
+    share: float
+    loss: float
+    tokens_per_s: float | None
+    left_s: float | None
+    usd: float
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        pace = f"{self.tokens_per_s:,.0f} tokens/s" if self.tokens_per_s is not None else ""
+        left = _time(self.left_s) + " left" if self.left_s is not None else ""
+        parts = (f"step {self.step}", f"{self.share:.0%}", f"loss {self.loss:.4f}", pace, left, f"{self.usd:.2f} USD")
+        return " · ".join(part for part in parts if part)
+
+
+def progress(
+    history: Mapping[str, Sequence[Logged]],
+    plan: FinetuningPlan,
+    parameters: Mapping[str, Parameter],
+    *,
+    hours: float,
+) -> Progress | None:
+    """Return how far a job is that has had its nodes for some hours, or None if it has logged no loss yet."""
+    if not history.get("loss"):
+        return None
+    last, usd = history["loss"][-1], hours * plan.usd_per_hour
+    marks = [(entry.at, _share(entry, parameters)) for entry in history.get("epoch", ())]
+    done = marks[-1][1] if marks else 0.0
+    (first_at, first), (last_at, latest) = (marks[0], marks[-1]) if marks else ((0.0, 0.0), (0.0, 0.0))
+    if latest <= first or last_at <= first_at:
+        return Progress(last.step, done, last.value, None, None, usd)
+    pace = (latest - first) / (last_at - first_at)
+    return Progress(last.step, done, last.value, plan.tokens * pace, (1 - done) / pace, usd)
+
+
+def _share(entry: Logged, parameters: Mapping[str, Parameter]) -> float:
+    """Return the share of the work done at an entry of `epoch`: packing changes the steps, but not the epochs."""
+    most = int(parameters.get("max_steps", -1))
+    whole = most if most > 0 else int(parameters.get("num_train_epochs", 1))
+    return min((entry.step if most > 0 else entry.value) / whole, 1.0)
+
+
+def _time(seconds: float) -> str:
+    minutes = int(seconds // 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes else f"{seconds:.0f} s"
