@@ -94,7 +94,7 @@ def _start(arguments: argparse.Namespace) -> int:
     if home.host != LOOPBACK:
         print(
             f"Warning: the emulator listens on {home.host}: whoever can reach this machine can try its doors."
-            " It is made for one machine and one user; its metrics server stays on loopback.",
+            " It is made for one machine and one user.",
             file=sys.stderr,
         )
     print(f"The emulator {'runs' if started else 'was running already'} at {home.url} (home: {home.root}).")

@@ -31,11 +31,12 @@ from mlops.emulator.faults import injection
 from mlops.emulator.faults import resource as faults
 from mlops.emulator.home import Home
 from mlops.emulator.jobs import resource as jobs
-from mlops.emulator.jobs import runs
+from mlops.emulator.jobs import runner, runs
 from mlops.emulator.online import deployments, endpoints, front_door
 from mlops.emulator.registry import catalog, registries, sharing
 from mlops.emulator.storage import blob, containers, datastores
 from mlops.emulator.store import Store
+from mlops.emulator.tracking import gateway, server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -45,11 +46,16 @@ if TYPE_CHECKING:
 # fmt: off
 _ROOMS = (
     identity, workspace, templates, sizes, quota, computes, datastores, containers, blob, operations, assets, uploads,
-    registries, sharing, jobs, runs, endpoints, deployments, control, faults,
+    registries, sharing, jobs, runs, gateway, endpoints, deployments, control, faults,
 )
 # fmt: on
 # Started in this order, ended in the opposite one: children end before what remembers them is closed.
-_LIVES = (supervisor, operations, containers, registries, catalog, workspace, computes, jobs, deployments, front_door)
+# fmt: off
+_LIVES = (
+    supervisor, operations, containers, registries, catalog, workspace, computes, server, runner, deployments,
+    front_door,
+)
+# fmt: on
 
 
 @web.middleware

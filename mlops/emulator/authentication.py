@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from mlops.emulator import identity
+from mlops.emulator import tokens
 from mlops.emulator.context import HOME
 from mlops.emulator.errors import unauthorized
 from mlops.emulator.home import KEY_HEADER
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 # Whose tokens open what: Azure Resource Manager's own, and those of the services of Azure ML beside it.
 TOKENS = {
-    "/subscriptions/": identity.MANAGEMENT,
-    **dict.fromkeys(("/mferp/", "/history/", "/data/"), identity.MANAGEMENT + identity.MACHINE_LEARNING),
+    "/subscriptions/": tokens.MANAGEMENT,
+    **dict.fromkeys(("/mferp/", "/history/", "/data/", "/mlflow/"), tokens.MANAGEMENT + tokens.MACHINE_LEARNING),
 }
 # What the key of the home opens.
 CONTROL = "/_emulator/"
@@ -42,7 +42,7 @@ def _is_allowed(request: web.Request) -> bool:
     for prefix, audiences in TOKENS.items():
         if request.path.startswith(prefix):
             home = request.app[HOME]
-            identity.verify(home, request.headers.get("Authorization", ""), audiences=(home.url, *audiences))
+            tokens.verify(home, request.headers.get("Authorization", ""), audiences=(home.url, *audiences))
             return True
     if not request.path.startswith(CONTROL):
         return False

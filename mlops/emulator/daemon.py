@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _START_S = 60.0
 _STOP_S = 15.0
 _POLL_S = 0.2
+_TRACKING_TOKEN_S = 30 * 24 * 3600
 _PRIVATE = 0o700
 
 
@@ -134,6 +135,8 @@ def follow(home: Home) -> Iterator[str]:
 
 def environment(home: Home) -> dict[str, str]:
     """Return the variables that lead programs written for Azure ML to this emulator."""
+    from mlops.emulator import tokens
+
     return {
         "ARM_CLOUD_METADATA_URL": f"{home.url}/metadata/endpoints?api-version=2019-05-01",
         "REGISTRY_DISCOVERY_ENDPOINT_URL": f"{home.url}/",
@@ -144,6 +147,8 @@ def environment(home: Home) -> dict[str, str]:
         # The SDK asks for a job every 2 to 60 s by default; here the emulator's replies set the pace.
         "AZUREML_RUN_POLLING_INTERVAL_MIN": "0",
         "AZUREML_RUN_POLLING_INTERVAL_MAX": "1",
+        # MLflow's own client knows no Azure sign-in; it shows this token to the workspace's tracking URI.
+        "MLFLOW_TRACKING_TOKEN": tokens.mint(home, tokens.MACHINE_LEARNING[0], lifetime_s=_TRACKING_TOKEN_S),
         "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION,
         "AZURE_RESOURCE_GROUP": RESOURCE_GROUP,
         "AZURE_WORKSPACE_NAME": WORKSPACE,

@@ -15,10 +15,11 @@ from mlops.emulator.errors import bad_request
 from mlops.emulator.home import LOCATION, RESOURCE_GROUP, TENANT
 from mlops.emulator.home import SUBSCRIPTION as DEFAULT_SUBSCRIPTION
 from mlops.emulator.home import WORKSPACE as DEFAULT_NAME
-from mlops.emulator.jobs import history, runner, tracking
+from mlops.emulator.jobs import history, runner
 from mlops.emulator.online import provisioning
 from mlops.emulator.scope import WORKSPACES, check_workspace
 from mlops.emulator.storage import account, datastores
+from mlops.emulator.tracking import gateway
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -165,7 +166,10 @@ def _born(id_: str) -> dict[str, Any]:
 
 def _public(app: web.Application, document: Document) -> Document:
     # These two depend on the port of the day.
-    addresses = {"discoveryUrl": f"{app[HOME].url}/discovery", "mlFlowTrackingUri": tracking.uri(app)}
+    addresses = {
+        "discoveryUrl": f"{app[HOME].url}/discovery",
+        "mlFlowTrackingUri": gateway.uri(app[HOME], document["id"]),
+    }
     return {**document, "properties": document["properties"] | addresses}
 
 

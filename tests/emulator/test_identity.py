@@ -12,7 +12,7 @@ from azure.ai.ml import MLClient, command
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError, ResourceNotFoundError
 
-from mlops.emulator import daemon, identity
+from mlops.emulator import daemon, tokens
 from mlops.emulator.home import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE
 from mlops.emulator.storage import account
 
@@ -92,16 +92,16 @@ def test_tokens_are_checked(
 ) -> None:
     """A token of yesterday or for somebody else opens nothing."""
     assert emulator_environment
-    _get_workspace(identity.mint(emulator, "https://management.azure.com", lifetime_s=60))
+    _get_workspace(tokens.mint(emulator, "https://management.azure.com", lifetime_s=60))
     with pytest.raises(ClientAuthenticationError, match=code):
-        _get_workspace(identity.mint(emulator, audience, lifetime_s=lifetime_s))
+        _get_workspace(tokens.mint(emulator, audience, lifetime_s=lifetime_s))
 
 
 @pytest.mark.parametrize("change", ["sign", "claim", "unsigned", "nonsense"])
 def test_forged_tokens_are_refused(emulator: Home, emulator_environment: dict[str, str], change: str) -> None:
     """Only tokens that this emulator signed are any."""
     assert emulator_environment
-    header, claims, signature = identity.mint(emulator, "https://management.azure.com").split(".")
+    header, claims, signature = tokens.mint(emulator, "https://management.azure.com").split(".")
     other = (
         base64.urlsafe_b64encode(json.dumps({**_claims(f"h.{claims}.s"), "oid": "me"}).encode()).decode().rstrip("=")
     )

@@ -33,7 +33,7 @@ def test_the_default_workspace_exists(ml: MLClient) -> None:
     """The one of `mlops emulator env` is there from the start, with everything the SDK asks it for."""
     workspace = ml.workspaces.get()
     assert (workspace.name, workspace.location) == ("local", "local")
-    assert workspace.mlflow_tracking_uri.startswith("http://127.0.0.1:")
+    assert workspace.mlflow_tracking_uri.startswith("https://127.0.0.1:")
     assert workspace.discovery_url.startswith("https://127.0.0.1:")
     assert "local" in [each.name for each in ml.workspaces.list()]
 

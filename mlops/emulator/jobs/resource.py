@@ -13,10 +13,11 @@ from mlops.emulator import arm, operations, studio
 from mlops.emulator.bodies import BODY
 from mlops.emulator.context import HOME, STORE, WORKSPACE
 from mlops.emulator.errors import bad_request, conflict, not_found, unauthorized
-from mlops.emulator.jobs import history, runner, submission, tracking
+from mlops.emulator.jobs import history, runner, submission
+from mlops.emulator.tracking import gateway
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import Mapping
 
     from mlops.emulator.store import Document, Store
 
@@ -95,13 +96,6 @@ async def show(request: web.Request) -> web.Response:
         return web.Response(status=web.HTTPFound.status_code, headers={"Location": page})
     run = history.find(request.app[STORE], workspace=workspace, name=found["name"])
     return web.json_response(_reply(request.app, found, run or {}))
-
-
-async def lifecycle(app: web.Application) -> AsyncIterator[None]:
-    """Keep the jobs running as long as the emulator does, and over its restarts."""
-    async for _ in tracking.lifecycle(app):
-        async for _ in runner.lifecycle(app):
-            yield
 
 
 def _id(request: web.Request) -> str:
@@ -191,7 +185,7 @@ def _outputs(body: Document, run: Document) -> dict[str, Any]:
 
 def _services(app: web.Application, run: Document) -> dict[str, Any]:
     endpoints = {
-        "Tracking": tracking.uri(app),
+        "Tracking": gateway.uri(app[HOME], run["workspace"]),
         "Studio": f"{app[HOME].url}/jobs/{run['runId']}?wsid={run['workspace']}&sig={_signature(app, run['runId'])}",
     }
     return {

@@ -16,8 +16,9 @@ from mlops.emulator.environments import interpreter
 from mlops.emulator.errors import ArmError
 from mlops.emulator.faults.injection import FAULTS
 from mlops.emulator.faults.kinds import Preemption
-from mlops.emulator.jobs import command, components, history, inputs, launch, logs, outputs, registration, tracking
+from mlops.emulator.jobs import command, components, history, inputs, launch, logs, outputs, registration
 from mlops.emulator.supervisor import SUPERVISOR
+from mlops.emulator.tracking import runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,13 +62,13 @@ async def run(app: web.Application, record: Document, step: Step) -> None:
 async def end(app: web.Application, record: Document, status: str, *, error: Exception | None = None) -> None:
     """Write how a run ended, first to MLflow."""
     if "tracked" in history.reload(app[STORE], record):
-        await tracking.end_run(app, record, status)
+        await runs.end_run(app, record, status)
     history.update(app[STORE], record, status=status, error=error and _describe(error))
 
 
 async def track(app: web.Application, record: Document) -> dict[str, str]:
     """Open the MLflow run of a job or step and return the variables that lead to it."""
-    variables = await tracking.start_run(app, record)
+    variables = await runs.start_run(app, record)
     history.update(app[STORE], record, tracked=True)
     return variables
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlops.emulator.context import HOME, STORE
 from mlops.emulator.errors import ArmError
-from mlops.emulator.jobs import history, logs, outputs, steps, sweep, tracking
+from mlops.emulator.jobs import history, logs, outputs, steps, sweep
 from mlops.emulator.jobs.command import Input
+from mlops.emulator.tracking import runs
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -114,7 +115,7 @@ async def _choose(app: web.Application, record: Document, step: Step, tried: Swe
     completed = [name for name, child in trials.items() if child["status"] == "Completed"]
     if not completed:
         raise ArmError(400, "UserError", "No trial of the sweep has completed. Please check the logs of the trials.")
-    scores = {name: await tracking.metric_history(app, name, tried.primary_metric) for name in completed}
+    scores = {name: await runs.metric_history(app, name, tried.primary_metric) for name in completed}
     chosen = sweep.best(tried, scores)
     if chosen is None:
         text = f"No trial of the sweep has logged the primary metric {tried.primary_metric!r} to MLflow."

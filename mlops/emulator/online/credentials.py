@@ -7,7 +7,7 @@ import hmac
 import secrets
 from typing import TYPE_CHECKING
 
-from mlops.emulator import identity
+from mlops.emulator import tokens
 from mlops.emulator.errors import ArmError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _is_token(credential: str, secret: str, now: float) -> bool:
 def _is_entra_token(home: Home, authorization: str) -> bool:
     # Faked: Azure also asks whether the identity may do onlineEndpoints/score/action; here there is but one.
     try:
-        identity.verify(home, authorization, audiences=identity.MACHINE_LEARNING)
+        tokens.verify(home, authorization, audiences=tokens.MACHINE_LEARNING)
     except ArmError:
         return False
     return True

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from mlops.emulator import identity
+from mlops.emulator import tokens
 from mlops.emulator.errors import ArmError, BlobError
 from mlops.emulator.storage import account
 
@@ -147,7 +147,7 @@ def _check_shared_key(request: web.Request, home: Home, authorization: str) -> N
 
 def _check_token(home: Home, authorization: str) -> None:
     try:
-        identity.verify(home, authorization, audiences=identity.STORAGE)
+        tokens.verify(home, authorization, audiences=tokens.STORAGE)
     except ArmError as refusal:
         raise BlobError(401, "InvalidAuthenticationInfo", refusal.message) from None
 

@@ -15,35 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from azure.ai.ml import MLClient
-    from azure.ai.ml.entities import Job
 
-ENVIRONMENT = "azureml://registries/azureml/environments/acft-hf-nlp-gpu/versions/112"
+    from tests.emulator.conftest import Jobs
 
-
-def submit(ml: MLClient, text: str, **more: Any) -> str:
-    """Submit a command job and return its name."""
-    from azure.ai.ml import command
-
-    job = command(command=text, environment=ENVIRONMENT, experiment_name="test-jobs", **more)
-    return ml.jobs.create_or_update(job).name
-
-
-def end(ml: MLClient, name: str) -> Job:
-    """Return the job when it has ended."""
-    from azure.ai.ml.exceptions import JobException
-
-    try:
-        ml.jobs.stream(name)
-    except JobException:
-        assert ml.jobs.get(name).status == "Failed"
-    return ml.jobs.get(name)
-
-
-def log(ml: MLClient, name: str, folder: Path) -> list[str]:
-    """Return the lines that a job has printed."""
-    assert end(ml, name).status == "Completed"
-    ml.jobs.download(name, download_path=folder)
-    return (folder / "artifacts/user_logs/std_log.txt").read_text().splitlines()
+_MODES = ("ro_mount", "download")
 
 
 @pytest.fixture
@@ -57,34 +32,34 @@ def folder(tmp_path: Path) -> Path:
     return data
 
 
-@pytest.mark.parametrize("type_", ["uri_folder", "mltable", "custom_model", "triton_model"])
-@pytest.mark.parametrize("mode", ["ro_mount", "download"])
-def test_folders_come_in_every_mode(ml: MLClient, tmp_path: Path, folder: Path, type_: str, mode: str) -> None:
-    """A folder of any type is there under the input's path, mounted or copied."""
+def test_folders_come_in_every_mode(jobs: Jobs, tmp_path: Path, folder: Path) -> None:
+    """A folder of any type is there under the input's path, mounted or copied; a table may be evaluated, too."""
     from azure.ai.ml import Input
 
-    given = Input(type=type_, path=str(folder), mode=mode)
-    name = submit(ml, "cat ${{inputs.data}}/a.csv; touch ${{inputs.data}}/../writable", inputs={"data": given})
-    assert log(ml, name, tmp_path) == ["a"]
+    kinds = [(type_, mode) for type_ in ("uri_folder", "mltable", "custom_model", "triton_model") for mode in _MODES]
+    given = {f"{type_}_{mode}": Input(type=type_, path=str(folder), mode=mode) for type_, mode in kinds}
+    tables = {mode: Input(type="mltable", path=str(folder), mode=mode) for mode in ("eval_mount", "eval_download")}
+    lines = [f"cat ${{{{inputs.{name}}}}}/a.csv" for name in given] + [f"ls ${{{{inputs.{name}}}}}" for name in tables]
+    name = jobs.submit("; ".join(lines), inputs=given | tables)
+    assert jobs.log(name, tmp_path) == ["a"] * len(given) + ["a.csv", "b.csv"] * len(tables)
 
 
-def test_a_copy_is_the_jobs_own(ml: MLClient, tmp_path: Path, folder: Path) -> None:
+def test_a_copy_is_the_jobs_own(jobs: Jobs, tmp_path: Path, folder: Path) -> None:
     """What a job does to a downloaded input changes nothing for others."""
     from azure.ai.ml import Input
 
     given = Input(type="uri_folder", path=str(folder), mode="download")
     for _ in range(2):
-        name = submit(ml, "cat ${{inputs.data}}/a.csv; rm ${{inputs.data}}/a.csv", inputs={"data": given})
-        assert log(ml, name, tmp_path / name) == ["a"]
+        name = jobs.submit("cat ${{inputs.data}}/a.csv; rm ${{inputs.data}}/a.csv", inputs={"data": given})
+        assert jobs.log(name, tmp_path / name) == ["a"]
 
 
-def test_files_literals_and_uris(ml: MLClient, tmp_path: Path, folder: Path) -> None:
+def test_files_literals_and_uris(jobs: Jobs, tmp_path: Path, folder: Path) -> None:
     """Files come as their path, `direct` inputs as their URI, literals as they are written."""
     from azure.ai.ml import Input
 
     uri = "azureml://datastores/workspaceblobstore/paths/anywhere"
-    name = submit(
-        ml,
+    name = jobs.submit(
         "cat ${{inputs.file}}; "
         "echo ${{inputs.uri}} ${{inputs.text}} ${{inputs.rate}} ${{inputs.count}} ${{inputs.yes}}",
         inputs={
@@ -96,17 +71,7 @@ def test_files_literals_and_uris(ml: MLClient, tmp_path: Path, folder: Path) -> 
             "yes": True,
         },
     )
-    assert log(ml, name, tmp_path) == ["a", f"{uri} some text 0.5 3 True"]
-
-
-@pytest.mark.parametrize("mode", ["eval_mount", "eval_download"])
-def test_mltable_is_evaluated(ml: MLClient, tmp_path: Path, folder: Path, mode: str) -> None:
-    """An evaluated MLTable is a folder with the files that it names."""
-    from azure.ai.ml import Input
-
-    given = Input(type="mltable", path=str(folder), mode=mode)
-    name = submit(ml, "ls ${{inputs.table}}", inputs={"table": given})
-    assert log(ml, name, tmp_path) == ["a.csv", "b.csv"]
+    assert jobs.log(name, tmp_path) == ["a", f"{uri} some text 0.5 3 True"]
 
 
 @pytest.fixture
@@ -119,19 +84,19 @@ def website(folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def test_public_files_are_fetched(ml: MLClient, tmp_path: Path, website: str) -> None:
+def test_public_files_are_fetched(ml: MLClient, jobs: Jobs, tmp_path: Path, website: str) -> None:
     """A file of the public web is fetched before the job starts; one that is not there fails the job."""
     from azure.ai.ml import Input
     from azure.ai.ml.exceptions import JobException
 
-    name = submit(ml, "cat ${{inputs.file}}", inputs={"file": Input(type="uri_file", path=f"{website}/a.csv")})
-    assert log(ml, name, tmp_path) == ["a"]
-    name = submit(ml, "true", inputs={"file": Input(type="uri_file", path=f"{website}/none.csv")})
+    name = jobs.submit("cat ${{inputs.file}}", inputs={"file": Input(type="uri_file", path=f"{website}/a.csv")})
+    assert jobs.log(name, tmp_path) == ["a"]
+    name = jobs.submit("true", inputs={"file": Input(type="uri_file", path=f"{website}/none.csv")})
     with pytest.raises(JobException, match=r"none\.csv cannot be read from this machine"):
         ml.jobs.stream(name)
 
 
-def test_code_leaves_out_what_is_ignored(ml: MLClient, tmp_path: Path) -> None:
+def test_code_leaves_out_what_is_ignored(jobs: Jobs, tmp_path: Path) -> None:
     """`.amlignore` decides what a job's code brings along, before `.gitignore`."""
     code = tmp_path / "code"
     code.mkdir()
@@ -139,15 +104,15 @@ def test_code_leaves_out_what_is_ignored(ml: MLClient, tmp_path: Path) -> None:
         (code / name).touch()
     (code / ".amlignore").write_text("secret.txt\n")
     (code / ".gitignore").write_text("kept.txt\n")
-    assert log(ml, submit(ml, "ls *.py *.txt", code=str(code)), tmp_path) == ["kept.txt", "main.py"]
+    assert jobs.log(jobs.submit("ls *.py *.txt", code=str(code)), tmp_path) == ["kept.txt", "main.py"]
 
 
-def test_optional_part_without_its_input(ml: MLClient, tmp_path: Path) -> None:
+def test_optional_part_without_its_input(jobs: Jobs, tmp_path: Path) -> None:
     """A `$[[…]]` part of a command job's text is left out when its input is not given."""
     from azure.ai.ml import Input
 
-    name = submit(ml, "echo always $[[--x ${{inputs.x}}]]", inputs={"x": Input(type="string", optional=True)})
-    assert log(ml, name, tmp_path) == ["always"]
+    name = jobs.submit("echo always $[[--x ${{inputs.x}}]]", inputs={"x": Input(type="string", optional=True)})
+    assert jobs.log(name, tmp_path) == ["always"]
 
 
 def test_environments_by_every_name(ml: MLClient, tmp_path: Path, unique: str) -> None:

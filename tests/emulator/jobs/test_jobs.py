@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -19,49 +18,21 @@ if TYPE_CHECKING:
     from subprocess import CompletedProcess
 
     from azure.ai.ml import MLClient
-    from azure.ai.ml.entities import Job
 
     from mlops.emulator.home import Home
+    from tests.emulator.conftest import Jobs
 
     RunProgram = Callable[[str, Home], CompletedProcess[str]]
 
-ENVIRONMENT = "azureml://registries/azureml/environments/acft-hf-nlp-gpu/versions/112"
 
-
-def submit(ml: MLClient, text: str, **more: Any) -> str:
-    """Submit a command job and return its name."""
-    from azure.ai.ml import command
-
-    job = command(command=text, environment=ENVIRONMENT, experiment_name="test-jobs", **more)
-    return ml.jobs.create_or_update(job).name
-
-
-def end(ml: MLClient, name: str) -> Job:
-    """Return the job when it has ended."""
-    from azure.ai.ml.exceptions import JobException
-
-    try:
-        ml.jobs.stream(name)
-    except JobException:
-        assert ml.jobs.get(name).status == "Failed"
-    return ml.jobs.get(name)
-
-
-def written(ml: MLClient, name: str, folder: Path, *, output: str = "out") -> Path:
-    """Return the folder of a job's output, downloaded."""
-    ml.jobs.download(name, download_path=folder, output_name=output)
-    return folder / "named-outputs" / output
-
-
-def test_literals_files_and_code_reach_the_command(ml: MLClient, tmp_path: Path) -> None:
+def test_literals_files_and_code_reach_the_command(jobs: Jobs, tmp_path: Path) -> None:
     """A job sees its literals, its uploaded input file and its own code, and its output can be downloaded."""
     from azure.ai.ml import Input, Output
 
     (tmp_path / "code").mkdir()
     (tmp_path / "code/join.py").write_text("import sys; print(*open(sys.argv[1]), *sys.argv[2:], sep='|')")
     (tmp_path / "data.txt").write_text("data")
-    name = submit(
-        ml,
+    name = jobs.submit(
         "python join.py ${{inputs.file}} ${{inputs.count}} ${{inputs.rate}} ${{inputs.flag}} > ${{outputs.out}}/joined",
         code=str(tmp_path / "code"),
         inputs={
@@ -72,14 +43,14 @@ def test_literals_files_and_code_reach_the_command(ml: MLClient, tmp_path: Path)
         },
         outputs={"out": Output(type="uri_folder")},
     )
-    assert end(ml, name).status == "Completed"
-    assert (written(ml, name, tmp_path) / "joined").read_text() == "data|3|0.5|True\n"
+    assert jobs.end(name).status == "Completed"
+    assert (jobs.written(name, tmp_path) / "joined").read_text() == "data|3|0.5|True\n"
 
 
-def test_stream_prints_the_log(ml: MLClient, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stream_prints_the_log(ml: MLClient, jobs: Jobs, capsys: pytest.CaptureFixture[str]) -> None:
     """`jobs.stream` prints what the command wrote to standard output and error."""
     # The SDK prints nothing of a job that has ended before it first looks.
-    name = submit(ml, "sleep 1; echo to-output; echo to-error >&2")
+    name = jobs.submit("sleep 1; echo to-output; echo to-error >&2")
     ml.jobs.stream(name)
     printed = capsys.readouterr().out
     assert "Streaming user_logs/std_log.txt" in printed
@@ -87,10 +58,10 @@ def test_stream_prints_the_log(ml: MLClient, capsys: pytest.CaptureFixture[str])
     assert "\nto-error\n" in printed
 
 
-def test_log_is_live(ml: MLClient, tmp_path: Path) -> None:
+def test_log_is_live(ml: MLClient, jobs: Jobs, tmp_path: Path) -> None:
     """What a job has written can be read while it still runs."""
     gate = tmp_path / "gate"
-    name = submit(ml, f"echo waiting; until test -e {gate}; do sleep 0.05; done")
+    name = jobs.submit(f"echo waiting; until test -e {gate}; do sleep 0.05; done")
     details = ml.jobs._runs_operations  # noqa: SLF001 - the SDK has no public way to read a running job's log
     while "user_logs/std_log.txt" not in (logs := details.get_run_details(name).log_files):
         pass
@@ -100,121 +71,68 @@ def test_log_is_live(ml: MLClient, tmp_path: Path) -> None:
     gate.touch()
 
 
-def test_job_knows_who_it_is(ml: MLClient, tmp_path: Path) -> None:
-    """A job finds its name, experiment, workspace and MLflow run in its environment, beside the user's variables."""
-    from azure.ai.ml import Output
-
-    name = submit(
-        ml,
-        "python -c 'import json, os; print(json.dumps(dict(os.environ)))' > ${{outputs.out}}/environment",
-        outputs={"out": Output(type="uri_folder")},
-        environment_variables={"COLOR": "blue"},
-    )
-    end(ml, name)
-    found = json.loads((written(ml, name, tmp_path) / "environment").read_text())
-    assert found["AZUREML_RUN_ID"] == found["MLFLOW_RUN_ID"] == name
-    assert found["AZUREML_EXPERIMENT_NAME"] == found["MLFLOW_EXPERIMENT_NAME"] == "test-jobs"
-    assert found["AZUREML_ARM_WORKSPACE_NAME"] == ml.workspace_name
-    assert found["COLOR"] == "blue"
-    assert "PYTHONPATH" not in found
-
-
-def test_failed_command_fails_the_job(ml: MLClient) -> None:
+def test_failed_command_fails_the_job(ml: MLClient, jobs: Jobs) -> None:
     """A job whose command fails is Failed, and the error holds its exit code and the last lines of its log."""
     from azure.ai.ml.exceptions import JobException
 
-    name = submit(ml, "echo the reason; exit 3")
+    name = jobs.submit("echo the reason; exit 3")
     with pytest.raises(JobException, match=r"(?s)exited with status code 3.*the reason"):
         ml.jobs.stream(name)
     assert ml.jobs.get(name).status == "Failed"
 
 
-def test_missing_input_fails_the_job(ml: MLClient) -> None:
+def test_missing_input_fails_the_job(ml: MLClient, jobs: Jobs) -> None:
     """A job whose input does not exist is Failed with a UserError that names the input."""
     from azure.ai.ml import Input
     from azure.ai.ml.exceptions import JobException
 
     nowhere = Input(type="uri_folder", path="azureml://datastores/workspaceblobstore/paths/nowhere")
-    name = submit(ml, "ls ${{inputs.data}}", inputs={"data": nowhere})
+    name = jobs.submit("ls ${{inputs.data}}", inputs={"data": nowhere})
     with pytest.raises(JobException, match=r"(?s)UserError.*Input 'data': nothing exists at .*nowhere"):
         ml.jobs.stream(name)
 
 
-def test_cancel_ends_the_process(ml: MLClient, tmp_path: Path) -> None:
+def test_cancel_ends_the_process(ml: MLClient, jobs: Jobs, tmp_path: Path) -> None:
     """A canceled job is Canceled, and nothing that it started goes on."""
-    name = submit(ml, f"echo $$ > {tmp_path}/pid; sleep 600")
-    details = ml.jobs._runs_operations  # noqa: SLF001 - it waits a little, which jobs.get does not
-    while not (tmp_path / "pid").exists():
-        details.get_run_details(name)
+    name = jobs.submit(f"echo $$ > {tmp_path}/pid; sleep 600")
+    jobs.wait_for(name, tmp_path / "pid")
     ml.jobs.begin_cancel(name).result()
     assert ml.jobs.get(name).status == "Canceled"
     pid = int((tmp_path / "pid").read_text())
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
-def test_output_becomes_a_model(ml: MLClient) -> None:
+def test_output_becomes_a_model(ml: MLClient, jobs: Jobs) -> None:
     """A model can be registered from the output of a job, and knows the job."""
     from azure.ai.ml import Output
     from azure.ai.ml.entities import Model
 
-    name = submit(ml, "echo weights > ${{outputs.out}}/model.bin", outputs={"out": Output(type="custom_model")})
-    end(ml, name)
+    name = jobs.submit("echo weights > ${{outputs.out}}/model.bin", outputs={"out": Output(type="custom_model")})
+    jobs.end(name)
     model = ml.models.create_or_update(Model(name=f"model-of-{name}", path=f"azureml://jobs/{name}/outputs/out"))
     assert ml.models.get(model.name, model.version).job_name == name
 
 
-def test_named_output_is_registered(ml: MLClient, tmp_path: Path) -> None:
-    """An output with a name and a version is a data asset when the job has completed."""
-    from azure.ai.ml import Input, Output
-
-    asset = f"made-by-{os.urandom(4).hex()}"
-    out = Output(type="uri_folder", name=asset, version="7")
-    name = submit(ml, "echo made > ${{outputs.out}}/file", outputs={"out": out})
-    assert end(ml, name).status == "Completed"
-    assert ml.data.get(asset, "7").type == "uri_folder"
-    made = Input(type="uri_folder", path=f"azureml:{asset}:7")
-    again = submit(
-        ml,
-        "cp ${{inputs.made}}/file ${{outputs.out}}",
-        inputs={"made": made},
-        outputs={"out": Output(type="uri_folder")},
-    )
-    end(ml, again)
-    assert (written(ml, again, tmp_path) / "file").read_text() == "made\n"
-
-
-def test_metrics_are_in_mlflow_under_the_job_name(ml: MLClient, emulator_environment: dict[str, str]) -> None:
-    """What a job logs with bare MLflow calls is found under the job's name, as on Azure ML."""
-    from mlflow import MlflowClient
-
-    name = submit(ml, "python -c 'import mlflow; mlflow.log_metric(\"loss\", 0.25)'")
-    assert end(ml, name).status == "Completed"
-    workspace = ml.workspaces.get(emulator_environment["AZURE_WORKSPACE_NAME"])
-    run = MlflowClient(workspace.mlflow_tracking_uri).get_run(name)
-    assert run.data.metrics == {"loss": 0.25}
-    assert run.info.status == "FINISHED"
-
-
-def test_unknown_compute_is_refused(ml: MLClient) -> None:
+def test_unknown_compute_is_refused(jobs: Jobs) -> None:
     """A job for a compute that does not exist is not accepted."""
     with pytest.raises(HttpResponseError, match="unknown compute target 'nowhere'"):
-        submit(ml, "true", compute="nowhere")
+        jobs.submit("true", compute="nowhere")
 
 
-def test_only_labels_of_a_job_change(ml: MLClient) -> None:
+def test_only_labels_of_a_job_change(ml: MLClient, jobs: Jobs) -> None:
     """The tags of a job can be changed, its command cannot."""
-    name = submit(ml, "true")
+    name = jobs.submit("true")
     assert ml.jobs.update(name, tags={"kept": "yes"}).tags["kept"] == "yes"
     with pytest.raises(HttpResponseError, match="the existing job's command cannot be changed"):
-        submit(ml, "false", name=name)
+        jobs.submit("false", name=name)
     assert ml.jobs.get(name).tags["kept"] == "yes"
 
 
-def test_archived_jobs_are_listed_apart(ml: MLClient) -> None:
+def test_archived_jobs_are_listed_apart(ml: MLClient, jobs: Jobs) -> None:
     """An archived job leaves the list of active jobs and comes back when it is restored."""
     from azure.ai.ml.constants import ListViewType
 
-    name = submit(ml, "true")
+    name = jobs.submit("true")
     ml.jobs.archive(name)
     assert name not in {job.name for job in ml.jobs.list()}
     assert name in {job.name for job in ml.jobs.list(list_view_type=ListViewType.ARCHIVED_ONLY)}
@@ -242,11 +160,11 @@ print(ml.jobs.get({name!r}).status)
 """
 
 
-def test_job_outlives_a_killed_emulator(own_home: Path, tmp_path: Path, run_program: RunProgram) -> None:
+def test_job_outlives_a_killed_emulator(jobs: Jobs, own_home: Path, tmp_path: Path, run_program: RunProgram) -> None:
     """After `kill -9` the next emulator takes up the running job and sees it to its end."""
     home, _ = daemon.start(own_home)
     text = f"until test -e {tmp_path}/gate; do sleep 0.05; done"
-    name = run_program(PROGRAM + SUBMIT.format(text=text, environment=ENVIRONMENT), home).stdout.strip()
+    name = run_program(PROGRAM + SUBMIT.format(text=text, environment=jobs.environment), home).stdout.strip()
     os.kill(daemon.health(home)["pid"], signal.SIGKILL)
     daemon.start(own_home)
     (tmp_path / "gate").touch()

@@ -13,29 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from azure.ai.ml import MLClient
-    from azure.ai.ml.entities import Job
 
-ENVIRONMENT = "azureml://registries/azureml/environments/acft-hf-nlp-gpu/versions/112"
+    from tests.emulator.conftest import Jobs
+
 PRINT = "python -c 'import json, os; print(json.dumps(dict(os.environ)))'"
-
-
-def submit(ml: MLClient, text: str, **more: Any) -> str:
-    """Submit a command job and return its name."""
-    from azure.ai.ml import command
-
-    job = command(command=text, environment=ENVIRONMENT, experiment_name="test-jobs", **more)
-    return ml.jobs.create_or_update(job).name
-
-
-def end(ml: MLClient, name: str) -> Job:
-    """Return the job when it has ended."""
-    from azure.ai.ml.exceptions import JobException
-
-    try:
-        ml.jobs.stream(name)
-    except JobException:
-        assert ml.jobs.get(name).status == "Failed"
-    return ml.jobs.get(name)
 
 
 def environments(ml: MLClient, name: str, folder: Path) -> dict[str, Mapping[str, str]]:
@@ -45,13 +26,13 @@ def environments(ml: MLClient, name: str, folder: Path) -> dict[str, Mapping[str
     return {file.name: json.loads(file.read_text().splitlines()[-1]) for file in files}
 
 
-def test_pytorch_starts_every_process(ml: MLClient, tmp_path: Path) -> None:
+def test_pytorch_starts_every_process(ml: MLClient, jobs: Jobs, tmp_path: Path) -> None:
     """Two nodes with two processes each are four processes that know their rank, with a log each."""
     from azure.ai.ml import PyTorchDistribution
 
     two = PyTorchDistribution(process_count_per_instance=2)
-    name = submit(ml, PRINT, distribution=two, instance_count=2)
-    assert end(ml, name).status == "Completed"
+    name = jobs.submit(PRINT, distribution=two, instance_count=2)
+    assert jobs.end(name).status == "Completed"
     found = environments(ml, name, tmp_path)
     assert sorted(found) == [f"std_log_process_{rank}.txt" for rank in range(4)]
     ranks = [
@@ -70,7 +51,7 @@ def test_pytorch_starts_every_process(ml: MLClient, tmp_path: Path) -> None:
     ],
 )
 def test_mpi_and_tensorflow_know_their_place(
-    ml: MLClient, tmp_path: Path, distribution: str, log: str, variables: dict[str, str]
+    ml: MLClient, jobs: Jobs, tmp_path: Path, distribution: str, log: str, variables: dict[str, str]
 ) -> None:
     """Processes of MPI and TensorFlow find the variables by which these frameworks know their place."""
     from azure.ai.ml import MpiDistribution, TensorFlowDistribution
@@ -79,8 +60,8 @@ def test_mpi_and_tensorflow_know_their_place(
         "mpi": MpiDistribution(process_count_per_instance=2),
         "tensorflow": TensorFlowDistribution(worker_count=2, parameter_server_count=1),
     }
-    name = submit(ml, PRINT, distribution=kinds[distribution])
-    assert end(ml, name).status == "Completed"
+    name = jobs.submit(PRINT, distribution=kinds[distribution])
+    assert jobs.end(name).status == "Completed"
     found = environments(ml, name, tmp_path)[log]
     assert {key: found[key] for key in variables} == variables
     if distribution == "tensorflow":
@@ -88,50 +69,49 @@ def test_mpi_and_tensorflow_know_their_place(
         assert {role: len(addresses) for role, addresses in cluster.items()} == {"worker": 2, "ps": 1}
 
 
-def test_one_failed_process_fails_the_job(ml: MLClient) -> None:
+def test_one_failed_process_fails_the_job(ml: MLClient, jobs: Jobs) -> None:
     """When one process fails, the others are ended and the job is Failed."""
     from azure.ai.ml import PyTorchDistribution
     from azure.ai.ml.exceptions import JobException
 
     two = PyTorchDistribution(process_count_per_instance=2)
-    name = submit(ml, 'test "$RANK" = 0 && sleep 600; exit 7', distribution=two)
+    name = jobs.submit('test "$RANK" = 0 && sleep 600; exit 7', distribution=two)
     with pytest.raises(JobException, match="exited with status code 7"):
         ml.jobs.stream(name)
 
 
-def test_unknown_distribution_is_refused(ml: MLClient) -> None:
+def test_unknown_distribution_is_refused(jobs: Jobs) -> None:
     """A kind of distribution that is not emulated is refused with a sentence that says so."""
     from azure.ai.ml import RayDistribution
 
     with pytest.raises(HttpResponseError, match="distribution 'ray' is not emulated"):
-        submit(ml, "true", distribution=RayDistribution())
+        jobs.submit("true", distribution=RayDistribution())
 
 
-def test_time_limit_cancels_the_job(ml: MLClient) -> None:
+def test_time_limit_cancels_the_job(ml: MLClient, jobs: Jobs) -> None:
     """A job that runs longer than its limit is Canceled, and the error says why."""
-    name = submit(ml, "sleep 600", timeout=1)
-    assert end(ml, name).status == "Canceled"
+    name = jobs.submit("sleep 600", timeout=1)
+    assert jobs.end(name).status == "Canceled"
     details = ml.jobs._runs_operations.get_run_details(name)  # noqa: SLF001 - the SDK shows no error of a canceled job
     assert "reached its time limit (PT1S)" in details.error.error.message
 
 
-def test_nothing_is_left_behind(ml: MLClient, tmp_path: Path) -> None:
+def test_nothing_is_left_behind(jobs: Jobs, tmp_path: Path) -> None:
     """What a command left running in the background ends with the job, as it does with its container."""
     import psutil
 
-    name = submit(ml, f"sleep 600 & echo $! > {tmp_path}/pid")
-    assert end(ml, name).status == "Completed"
+    name = jobs.submit(f"sleep 600 & echo $! > {tmp_path}/pid")
+    assert jobs.end(name).status == "Completed"
     pid = int((tmp_path / "pid").read_text())
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
-def test_job_finds_what_azure_ml_tells_it(ml: MLClient, tmp_path: Path) -> None:
+def test_job_finds_what_azure_ml_tells_it(ml: MLClient, jobs: Jobs, tmp_path: Path) -> None:
     """A job finds who it is and where its data is, beside its own variables."""
     from azure.ai.ml import Input, Output, UserIdentityConfiguration
 
     (tmp_path / "data.txt").write_text("data")
-    name = submit(
-        ml,
+    name = jobs.submit(
         PRINT,
         inputs={"data": Input(type="uri_file", path=str(tmp_path / "data.txt")), "rate": 0.5},
         outputs={"out": Output(type="uri_folder")},
@@ -141,7 +121,7 @@ def test_job_finds_what_azure_ml_tells_it(ml: MLClient, tmp_path: Path) -> None:
         shm_size="4g",
         docker_args="--ipc=host",
     )
-    assert end(ml, name).status == "Completed"
+    assert jobs.end(name).status == "Completed"
     (found,) = environments(ml, name, tmp_path).values()
     assert found["AZUREML_RUN_ID"] == found["AZUREML_ROOT_RUN_ID"] == found["MLFLOW_RUN_ID"] == name
     assert found["AZUREML_EXPERIMENT_NAME"] == found["MLFLOW_EXPERIMENT_NAME"] == "test-jobs"
@@ -154,30 +134,30 @@ def test_job_finds_what_azure_ml_tells_it(ml: MLClient, tmp_path: Path) -> None:
     assert "PYTHONPATH" not in found
 
 
-def test_sdk_works_inside_a_job(ml: MLClient) -> None:
+def test_sdk_works_inside_a_job(jobs: Jobs) -> None:
     """A job reaches its own workspace with DefaultAzureCredential and nothing but its environment."""
     text = (
         "from azure.ai.ml import MLClient; from azure.identity import DefaultAzureCredential; import os; "
         'scope = [os.environ[f"AZUREML_ARM_{name}"] for name in ("SUBSCRIPTION", "RESOURCEGROUP", "WORKSPACE_NAME")]; '
         'print(MLClient(DefaultAzureCredential(), *scope).jobs.get(os.environ["AZUREML_RUN_ID"]).status)'
     )
-    assert end(ml, submit(ml, f"python -c '{text}'")).status == "Completed"
+    assert jobs.end(jobs.submit(f"python -c '{text}'")).status == "Completed"
 
 
-def test_services_are_accepted_and_said_not_to_run(ml: MLClient) -> None:
+def test_services_are_accepted_and_said_not_to_run(ml: MLClient, jobs: Jobs) -> None:
     """Interactive services are accepted, and `show_services` says that none of them runs."""
     from azure.ai.ml.entities import JupyterLabJobService
 
-    name = submit(ml, "true", services={"lab": JupyterLabJobService()})
-    end(ml, name)
+    name = jobs.submit("true", services={"lab": JupyterLabJobService()})
+    jobs.end(name)
     shown = ml.jobs.show_services(name)
     assert shown is not None
     assert "no interactive services" in shown["lab"].error
-    assert ml.jobs.show_services(submit(ml, "true")) is None
+    assert ml.jobs.show_services(jobs.submit("true")) is None
 
 
-def test_serverless_when_no_compute_is_named(ml: MLClient) -> None:
+def test_serverless_when_no_compute_is_named(ml: MLClient, jobs: Jobs) -> None:
     """A job without a compute runs on serverless compute, with the environment that it names."""
-    job = ml.jobs.get(submit(ml, "true"))
+    job = ml.jobs.get(jobs.submit("true"))
     assert job.compute is None
-    assert job.environment == ENVIRONMENT
+    assert job.environment == jobs.environment

@@ -11,52 +11,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from azure.ai.ml import MLClient
-    from azure.ai.ml.entities import Job, PipelineJob
 
-ENVIRONMENT = "azureml://registries/azureml/environments/acft-hf-nlp-gpu/versions/112"
-
-
-def component(text: str, **more: Any) -> Any:
-    """Return a command component without a name."""
-    from azure.ai.ml import command
-
-    return command(command=text, environment=ENVIRONMENT, **more)
+    from tests.emulator.conftest import Jobs
 
 
-def submit(ml: MLClient, job: PipelineJob, **settings: Any) -> str:
-    """Submit a pipeline on serverless compute and return its name."""
-    job.settings.default_compute = "serverless"
-    for name, value in settings.items():
-        setattr(job.settings, name, value)
-    return ml.jobs.create_or_update(job, experiment_name="test-pipelines").name
-
-
-def end(ml: MLClient, name: str) -> Job:
-    """Return the job when it has ended."""
-    from azure.ai.ml.exceptions import JobException
-
-    try:
-        ml.jobs.stream(name)
-    except JobException:
-        assert ml.jobs.get(name).status == "Failed"
-    return ml.jobs.get(name)
-
-
-def steps(ml: MLClient, name: str) -> dict[str, str]:
-    """Return the status of each step that was started."""
-    return {step.display_name: step.status for step in ml.jobs.list(parent_job_name=name)}
-
-
-def test_data_flows_from_step_to_step(ml: MLClient, tmp_path: Path) -> None:
+def test_data_flows_from_step_to_step(ml: MLClient, jobs: Jobs, tmp_path: Path) -> None:
     """A step reads what another wrote, its own parameters and the pipeline's; the pipeline's output is a step's."""
     from azure.ai.ml import Input, Output, dsl
 
-    write = component(
+    write = jobs.command(
         "cat ${{inputs.file}} > ${{outputs.out}}/text; echo ${{inputs.word}} >> ${{outputs.out}}/text",
         inputs={"file": Input(type="uri_file"), "word": Input(type="string")},
         outputs={"out": Output(type="uri_folder")},
     )
-    count = component(
+    count = jobs.command(
         "cp ${{inputs.data}}/text ${{outputs.out}}; echo ${{inputs.rate}} >> ${{outputs.out}}/text",
         inputs={"data": Input(type="uri_folder"), "rate": Input(type="number", default=0.5)},
         outputs={"out": Output(type="uri_folder")},
@@ -69,18 +37,18 @@ def test_data_flows_from_step_to_step(ml: MLClient, tmp_path: Path) -> None:
         return {"result": counted.outputs.out}
 
     (tmp_path / "file").write_text("from a file\n")
-    name = submit(ml, flow(Input(type="uri_file", path=str(tmp_path / "file")), "word"))
-    assert end(ml, name).status == "Completed"
-    assert steps(ml, name) == {"wrote": "Completed", "counted": "Completed"}
+    name = jobs.start(flow(Input(type="uri_file", path=str(tmp_path / "file")), "word"))
+    assert jobs.end(name).status == "Completed"
+    assert jobs.steps(name) == {"wrote": "Completed", "counted": "Completed"}
     ml.jobs.download(name, output_name="result", download_path=tmp_path)
     assert (tmp_path / "named-outputs/result/text").read_text() == "from a file\nword\n0.5\n"
 
 
-def test_optional_sections_follow_the_inputs(ml: MLClient, tmp_path: Path) -> None:
+def test_optional_sections_follow_the_inputs(ml: MLClient, jobs: Jobs, tmp_path: Path) -> None:
     """A `$[[…]]` section of a command is there if its optional input was given, and gone if not."""
     from azure.ai.ml import Input, Output, dsl
 
-    echo = component(
+    echo = jobs.command(
         "echo always $[[--given ${{inputs.given}}]] $[[--left ${{inputs.left}}]] > ${{outputs.out}}/text",
         inputs={"given": Input(type="string", optional=True), "left": Input(type="string", optional=True)},
         outputs={"out": Output(type="uri_folder")},
@@ -90,8 +58,8 @@ def test_optional_sections_follow_the_inputs(ml: MLClient, tmp_path: Path) -> No
     def flow() -> dict[str, Output]:
         return {"result": echo(given="yes").outputs.out}
 
-    name = submit(ml, flow())
-    end(ml, name)
+    name = jobs.start(flow())
+    jobs.end(name)
     ml.jobs.download(name, output_name="result", download_path=tmp_path)
     assert (tmp_path / "named-outputs/result/text").read_text() == "always --given yes\n"
 
@@ -100,11 +68,11 @@ def test_optional_sections_follow_the_inputs(ml: MLClient, tmp_path: Path) -> No
     ("given", "message"),
     [({"mode": "sideways"}, "allowed values: up, down"), ({"mode": "up", "level": 11}, "must be between 1 and 10")],
 )
-def test_wrong_values_are_refused(ml: MLClient, given: dict[str, Any], message: str) -> None:
+def test_wrong_values_are_refused(jobs: Jobs, given: dict[str, Any], message: str) -> None:
     """A value outside the component's list or range is refused at submission."""
     from azure.ai.ml import Input, dsl
 
-    move = component(
+    move = jobs.command(
         "true ${{inputs.mode}} ${{inputs.level}}",
         inputs={
             "mode": Input(type="string", enum=["up", "down"]),
@@ -117,70 +85,70 @@ def test_wrong_values_are_refused(ml: MLClient, given: dict[str, Any], message: 
         move(**given)
 
     with pytest.raises(HttpResponseError, match=message):
-        submit(ml, flow())
+        jobs.start(flow())
 
 
-def test_failure_of_a_step_fails_the_pipeline(ml: MLClient) -> None:
+def test_failure_of_a_step_fails_the_pipeline(ml: MLClient, jobs: Jobs) -> None:
     """A failed step fails the pipeline with the end of the step's log; what waits for it never starts."""
     from azure.ai.ml import Input, Output, dsl
     from azure.ai.ml.exceptions import JobException
 
-    fail = component("ls ${{outputs.out}}; echo the reason; exit 3", outputs={"out": Output(type="uri_folder")})
-    follow = component("ls ${{inputs.data}}", inputs={"data": Input(type="uri_folder")})
+    fail = jobs.command("ls ${{outputs.out}}; echo the reason; exit 3", outputs={"out": Output(type="uri_folder")})
+    follow = jobs.command("ls ${{inputs.data}}", inputs={"data": Input(type="uri_folder")})
 
     @dsl.pipeline
     def flow() -> None:
         failing = fail()
         following = follow(data=failing.outputs.out)  # noqa: F841 - its name is the step's
 
-    name = submit(ml, flow(), continue_on_step_failure=False)
+    name = jobs.start(flow(), continue_on_step_failure=False)
     with pytest.raises(JobException, match=r"(?s)Failed nodes: /failing.*status code 3.*the reason"):
         ml.jobs.stream(name)
-    assert steps(ml, name) == {"failing": "Failed"}
+    assert jobs.steps(name) == {"failing": "Failed"}
 
 
 @pytest.mark.parametrize(("go_on", "expected"), [(True, "Completed"), (False, "Canceled")])
-def test_independent_steps_after_a_failure(ml: MLClient, tmp_path: Path, go_on: bool, expected: str) -> None:
+def test_independent_steps_after_a_failure(jobs: Jobs, tmp_path: Path, go_on: bool, expected: str) -> None:
     """Independent steps go on after a failure if the pipeline's settings say so; else they are canceled."""
     from azure.ai.ml import dsl
 
     # The other step ends by itself only where it may: it waits for the failure first.
-    fail = component(f"until test -e {tmp_path}/started; do sleep 0.05; done; exit 1")
-    wait = component(f"touch {tmp_path}/started; sleep {1 if go_on else 600}")
+    fail = jobs.command(f"until test -e {tmp_path}/started; do sleep 0.05; done; exit 1")
+    wait = jobs.command(f"touch {tmp_path}/started; sleep {1 if go_on else 600}")
 
     @dsl.pipeline
     def flow() -> None:
         failing = fail()  # noqa: F841
         waiting = wait()  # noqa: F841
 
-    name = submit(ml, flow(), continue_on_step_failure=go_on)
-    assert end(ml, name).status == "Failed"
-    assert steps(ml, name) == {"failing": "Failed", "waiting": expected}
+    name = jobs.start(flow(), continue_on_step_failure=go_on)
+    assert jobs.end(name).status == "Failed"
+    assert jobs.steps(name) == {"failing": "Failed", "waiting": expected}
 
 
-def test_cancel_reaches_the_steps(ml: MLClient, tmp_path: Path) -> None:
+def test_cancel_reaches_the_steps(ml: MLClient, jobs: Jobs, tmp_path: Path) -> None:
     """A canceled pipeline takes its running steps with it."""
     from azure.ai.ml import dsl
 
-    wait = component(f"touch {tmp_path}/started; sleep 600")
+    wait = jobs.command(f"touch {tmp_path}/started; sleep 600")
 
     @dsl.pipeline
     def flow() -> None:
         waiting = wait()  # noqa: F841
 
-    name = submit(ml, flow())
+    name = jobs.start(flow())
     while not (tmp_path / "started").exists():
         ml.jobs._runs_operations.get_run_details(name)  # noqa: SLF001 - it waits a little, which jobs.get does not
     ml.jobs.begin_cancel(name).result()
     assert ml.jobs.get(name).status == "Canceled"
-    assert steps(ml, name) == {"waiting": "Canceled"}
+    assert jobs.steps(name) == {"waiting": "Canceled"}
 
 
-def test_pipeline_inside_a_pipeline(ml: MLClient, tmp_path: Path) -> None:
+def test_pipeline_inside_a_pipeline(ml: MLClient, jobs: Jobs, tmp_path: Path) -> None:
     """A pipeline may be a step of another, and pass its data through."""
     from azure.ai.ml import Input, Output, dsl
 
-    say = component(
+    say = jobs.command(
         "echo ${{inputs.word}} > ${{outputs.out}}/text",
         inputs={"word": Input(type="string")},
         outputs={"out": Output(type="uri_folder")},
@@ -194,18 +162,18 @@ def test_pipeline_inside_a_pipeline(ml: MLClient, tmp_path: Path) -> None:
     def outer() -> dict[str, Output]:
         return {"result": inner(word="nested").outputs.said}
 
-    name = submit(ml, outer())
-    assert end(ml, name).status == "Completed"
+    name = jobs.start(outer())
+    assert jobs.end(name).status == "Completed"
     ml.jobs.download(name, output_name="result", download_path=tmp_path)
     assert (tmp_path / "named-outputs/result/text").read_text() == "nested\n"
 
 
-def test_registered_component_of_the_workspace(ml: MLClient) -> None:
+def test_registered_component_of_the_workspace(ml: MLClient, jobs: Jobs) -> None:
     """A step may be a component that was registered under a name."""
     from azure.ai.ml import dsl
     from azure.ai.ml.entities import CommandComponent
 
-    named = CommandComponent(name="always_true", version="1", command="true", environment=ENVIRONMENT)
+    named = CommandComponent(name="always_true", version="1", command="true", environment=jobs.environment)
     ml.components.create_or_update(named)
     step = ml.components.get("always_true", "1")
 
@@ -213,34 +181,34 @@ def test_registered_component_of_the_workspace(ml: MLClient) -> None:
     def flow() -> None:
         registered = step()  # noqa: F841
 
-    name = submit(ml, flow())
-    assert end(ml, name).status == "Completed"
-    assert steps(ml, name) == {"registered": "Completed"}
+    name = jobs.start(flow())
+    assert jobs.end(name).status == "Completed"
+    assert jobs.steps(name) == {"registered": "Completed"}
 
 
 @pytest.mark.parametrize(("go_on", "expected"), [(True, {"late": "Completed"}), (False, {})])
-def test_optional_input_of_a_failed_step(ml: MLClient, go_on: bool, expected: dict[str, str]) -> None:
+def test_optional_input_of_a_failed_step(jobs: Jobs, go_on: bool, expected: dict[str, str]) -> None:
     """A step goes on without an optional input whose step failed, if the pipeline's settings say so."""
     from azure.ai.ml import Input, Output, dsl
 
-    fail = component("ls ${{outputs.out}}; exit 1", outputs={"out": Output(type="uri_folder")})
-    follow = component("test -z '$[[${{inputs.data}}]]'", inputs={"data": Input(type="uri_folder", optional=True)})
+    fail = jobs.command("ls ${{outputs.out}}; exit 1", outputs={"out": Output(type="uri_folder")})
+    follow = jobs.command("test -z '$[[${{inputs.data}}]]'", inputs={"data": Input(type="uri_folder", optional=True)})
 
     @dsl.pipeline
     def flow() -> None:
         early = fail()
         late = follow(data=early.outputs.out)  # noqa: F841 - its name is the step's
 
-    name = submit(ml, flow(), continue_run_on_failed_optional_input=go_on)
-    assert end(ml, name).status == "Failed"
-    assert steps(ml, name) == {"early": "Failed", **expected}
+    name = jobs.start(flow(), continue_run_on_failed_optional_input=go_on)
+    assert jobs.end(name).status == "Failed"
+    assert jobs.steps(name) == {"early": "Failed", **expected}
 
 
-def test_outputs_of_a_pipeline_are_named_and_placed(ml: MLClient, unique: str) -> None:
+def test_outputs_of_a_pipeline_are_named_and_placed(ml: MLClient, jobs: Jobs, unique: str) -> None:
     """A pipeline's output lies where its path says and becomes the asset it names, also from a nested pipeline."""
     from azure.ai.ml import Output, dsl
 
-    make = component("echo made > ${{outputs.out}}/file", outputs={"out": Output(type="uri_folder")})
+    make = jobs.command("echo made > ${{outputs.out}}/file", outputs={"out": Output(type="uri_folder")})
 
     @dsl.pipeline
     def inner():  # noqa: ANN202 - the SDK reads annotations as types of its own
@@ -253,18 +221,18 @@ def test_outputs_of_a_pipeline_are_named_and_placed(ml: MLClient, unique: str) -
     job = outer()
     path = "azureml://datastores/workspaceblobstore/paths/placed/${{name}}/"
     job.outputs.result = Output(type="uri_folder", path=path, name=unique, version="3")
-    name = submit(ml, job, default_datastore="workspaceblobstore", force_rerun=True)
-    assert end(ml, name).status == "Completed"
+    name = jobs.start(job, default_datastore="workspaceblobstore", force_rerun=True)
+    assert jobs.end(name).status == "Completed"
     assert f"/placed/{name}/" in ml.data.get(unique, "3").path
 
 
-def test_step_runs_as_its_node_says(ml: MLClient, tmp_path: Path) -> None:
+def test_step_runs_as_its_node_says(ml: MLClient, jobs: Jobs, tmp_path: Path) -> None:
     """A step's own processes, variables and time limit replace those of its component."""
     from azure.ai.ml import PyTorchDistribution, dsl
     from azure.ai.ml.entities import CommandJobLimits, JobResourceConfiguration
 
-    rank = component("echo rank $RANK of $WORLD_SIZE: $COLOR", environment_variables={"COLOR": "blue"})
-    sleep = component("sleep 600")
+    rank = jobs.command("echo rank $RANK of $WORLD_SIZE: $COLOR", environment_variables={"COLOR": "blue"})
+    sleep = jobs.command("sleep 600")
 
     @dsl.pipeline
     def flow() -> None:
@@ -275,26 +243,26 @@ def test_step_runs_as_its_node_says(ml: MLClient, tmp_path: Path) -> None:
         late = sleep()
         late.limits = CommandJobLimits(timeout=1)
 
-    name = submit(ml, flow())
-    assert end(ml, name).status == "Failed"
-    assert steps(ml, name) == {"many": "Completed", "late": "Canceled"}
+    name = jobs.start(flow())
+    assert jobs.end(name).status == "Failed"
+    assert jobs.steps(name) == {"many": "Completed", "late": "Canceled"}
     (many,) = [step for step in ml.jobs.list(parent_job_name=name) if step.display_name == "many"]
     ml.jobs.download(many.name, download_path=tmp_path)
     log = tmp_path / "artifacts/user_logs/std_log_process_3.txt"
     assert log.read_text() == "rank 3 of 4: green\n"
 
 
-def test_stream_prints_what_the_service_prints(ml: MLClient, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stream_prints_what_the_service_prints(ml: MLClient, jobs: Jobs, capsys: pytest.CaptureFixture[str]) -> None:
     """`jobs.stream` of a pipeline prints which steps are submitted and which have completed."""
     from azure.ai.ml import dsl
 
-    wait = component("sleep 1")
+    wait = jobs.command("sleep 1")
 
     @dsl.pipeline
     def flow() -> None:
         waiting = wait()  # noqa: F841 - its name is the step's
 
-    ml.jobs.stream(submit(ml, flow()))
+    ml.jobs.stream(jobs.start(flow()))
     printed = capsys.readouterr().out
     assert "Streaming logs/azureml/executionlogs.txt" in printed
     assert "Submitting 1 runs, first five are: waiting:" in printed
@@ -302,7 +270,7 @@ def test_stream_prints_what_the_service_prints(ml: MLClient, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize("kind", ["parallel", "spark", "data_transfer"])
-def test_kinds_of_steps_that_are_not_emulated(ml: MLClient, kind: str) -> None:
+def test_kinds_of_steps_that_are_not_emulated(jobs: Jobs, kind: str) -> None:
     """A step that the emulator cannot run is refused at submission, by a sentence that names its kind."""
     from azure.ai.ml import Input, Output, dsl, spark
     from azure.ai.ml.data_transfer import copy_data
@@ -317,7 +285,7 @@ def test_kinds_of_steps_that_are_not_emulated(ml: MLClient, kind: str) -> None:
             input_data="${{inputs.data}}",
             instance_count=1,
             mini_batch_size="1",
-            task=RunFunction(code=__file__, entry_script="x.py", environment=ENVIRONMENT),
+            task=RunFunction(code=__file__, entry_script="x.py", environment=jobs.environment),
         ),
         "spark": lambda: spark(
             code=__file__.rpartition("/")[0],
@@ -342,4 +310,4 @@ def test_kinds_of_steps_that_are_not_emulated(ml: MLClient, kind: str) -> None:
         step()
 
     with pytest.raises(HttpResponseError, match=f"jobs of type '{kind}' are not emulated"):
-        submit(ml, flow())
+        jobs.start(flow())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
@@ -15,49 +15,27 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
     from mlops.emulator.home import Home
-
-ENVIRONMENT = "azureml://registries/azureml/environments/acft-hf-nlp-gpu/versions/112"
-
-
-def run(ml: MLClient, text: str, **more: Any) -> str:
-    """Run a command job to its end and return its name."""
-    from azure.ai.ml import command
-    from azure.ai.ml.exceptions import JobException
-
-    name = ml.jobs.create_or_update(command(command=text, environment=ENVIRONMENT, **more)).name
-    try:
-        ml.jobs.stream(name)
-    except JobException:
-        assert ml.jobs.get(name).status == "Failed"
-    return name
+    from tests.emulator.conftest import Jobs
 
 
-def test_everything_of_a_job_can_be_downloaded(ml: MLClient, tmp_path: Path) -> None:
+def test_everything_of_a_job_can_be_downloaded(ml: MLClient, jobs: Jobs, tmp_path: Path) -> None:
     """`jobs.download(all=True)` brings every output and the log."""
     from azure.ai.ml import Output
 
     outputs = {"model": Output(type="mlflow_model"), "data": Output(type="uri_folder")}
-    name = run(ml, "echo m > ${{outputs.model}}/MLmodel; echo d > ${{outputs.data}}/file; echo said", outputs=outputs)
+    name = jobs.run("echo m > ${{outputs.model}}/MLmodel; echo d > ${{outputs.data}}/file; echo said", outputs=outputs)
     ml.jobs.download(name, download_path=tmp_path, all=True)
     assert (tmp_path / "named-outputs/model/MLmodel").read_text() == "m\n"
     assert (tmp_path / "named-outputs/data/file").read_text() == "d\n"
     assert "said" in (tmp_path / "artifacts/user_logs/std_log.txt").read_text()
 
 
-def test_artifacts_are_kept_with_the_logs(ml: MLClient, tmp_path: Path) -> None:
-    """What a job logs as MLflow artifact is downloaded with its log."""
-    name = run(ml, "echo kept > note.txt; python -c 'import mlflow; mlflow.log_artifact(\"note.txt\")'")
-    ml.jobs.download(name, download_path=tmp_path)
-    assert (tmp_path / "artifacts/note.txt").read_text() == "kept\n"
-
-
-def test_output_of_a_job_feeds_another(ml: MLClient, tmp_path: Path) -> None:
+def test_output_of_a_job_feeds_another(ml: MLClient, jobs: Jobs, tmp_path: Path) -> None:
     """`azureml://jobs/<name>/outputs/<output>` can be the input of a job."""
     from azure.ai.ml import Input, Output
 
-    first = run(ml, "echo one > ${{outputs.out}}/file", outputs={"out": Output(type="uri_folder")})
-    second = run(
-        ml,
+    first = jobs.run("echo one > ${{outputs.out}}/file", outputs={"out": Output(type="uri_folder")})
+    second = jobs.run(
         "cat ${{inputs.data}}/file > ${{outputs.out}}/file; echo two >> ${{outputs.out}}/file",
         inputs={"data": Input(type="uri_folder", path=f"azureml://jobs/{first}/outputs/out")},
         outputs={"out": Output(type="uri_folder")},
@@ -66,11 +44,11 @@ def test_output_of_a_job_feeds_another(ml: MLClient, tmp_path: Path) -> None:
     assert (tmp_path / "named-outputs/out/file").read_text() == "one\ntwo\n"
 
 
-def test_step_of_a_pipeline_is_a_run(ml: MLClient, tmp_path: Path) -> None:
+def test_step_of_a_pipeline_is_a_run(ml: MLClient, jobs: Jobs, tmp_path: Path) -> None:
     """A step can be listed, looked at and downloaded by its own name, but is no job of the workspace."""
     from azure.ai.ml import command, dsl
 
-    say = command(command="echo said by the step", environment=ENVIRONMENT)
+    say = command(command="echo said by the step", environment=jobs.environment)
 
     @dsl.pipeline
     def flow() -> None:
@@ -88,21 +66,21 @@ def test_step_of_a_pipeline_is_a_run(ml: MLClient, tmp_path: Path) -> None:
     assert "said by the step" in (tmp_path / "artifacts/user_logs/std_log.txt").read_text()
 
 
-def test_labels_are_merged(ml: MLClient) -> None:
+def test_labels_are_merged(ml: MLClient, jobs: Jobs) -> None:
     """`jobs.update` adds tags and replaces the display name, also after the job has ended."""
-    name = run(ml, "true", tags={"first": "1"})
+    name = jobs.run("true", tags={"first": "1"})
     ml.jobs.update(name, tags={"second": "2"}, display_name="shown")
     found = ml.jobs.get(name)
     assert found.display_name == "shown"
     assert found.tags == {"first": "1", "second": "2"}
 
 
-def test_killed_step_was_preempted(ml: MLClient) -> None:
+def test_killed_step_was_preempted(ml: MLClient, jobs: Jobs) -> None:
     """A step whose process vanishes without an exit code is Failed, as one whose machine was taken away."""
     from azure.ai.ml.exceptions import JobException
 
     # The parent of a job's command is what would write its exit code.
-    name = run(ml, "kill -9 $PPID")
+    name = jobs.run("kill -9 $PPID")
     assert ml.jobs.get(name).status == "Failed"
     with pytest.raises(JobException, match="preempted"):
         ml.jobs.stream(name)
@@ -114,26 +92,26 @@ def test_unknown_job_is_not_found(ml: MLClient) -> None:
         ml.jobs.get("never-submitted")
 
 
-def test_deleted_job_is_gone(ml: MLClient) -> None:
+def test_deleted_job_is_gone(ml: MLClient, jobs: Jobs) -> None:
     """A job that has ended can be deleted."""
-    name = run(ml, "true")
+    name = jobs.run("true")
     ml.jobs.begin_delete(name).result()
     with pytest.raises(ResourceNotFoundError):
         ml.jobs.get(name)
 
 
-def test_studio_link_leads_to_the_job(ml: MLClient, emulator: Home) -> None:
+def test_studio_link_leads_to_the_job(ml: MLClient, jobs: Jobs, emulator: Home) -> None:
     """The link that stands for the studio's page answers the job."""
-    name = run(ml, "true")
+    name = jobs.run("true")
     link = ml.jobs.get(name).studio_url
     assert daemon.request(emulator, link.removeprefix(emulator.url))["name"] == name
 
 
-def test_lists_come_in_pages(ml: MLClient, unique: str) -> None:
+def test_lists_come_in_pages(ml: MLClient, jobs: Jobs, unique: str) -> None:
     """A list longer than a page is complete and in order, and can be limited by tag."""
     from azure.ai.ml import command
 
-    job = command(command="true", environment=ENVIRONMENT, experiment_name=unique, tags={unique: "1"})
+    job = command(command="true", environment=jobs.environment, experiment_name=unique, tags={unique: "1"})
     names = []
     for number in range(30):
         job.name = f"{unique}-{number}"
@@ -142,12 +120,12 @@ def test_lists_come_in_pages(ml: MLClient, unique: str) -> None:
     assert listed == names[::-1]
 
 
-def test_preempted_job_starts_again(ml: MLClient, emulator: Home, tmp_path: Path) -> None:
+def test_preempted_job_starts_again(ml: MLClient, jobs: Jobs, emulator: Home, tmp_path: Path) -> None:
     """A job whose machine is taken away is queued and starts again from its beginning."""
     from azure.ai.ml import command
 
     text = f"echo begun >> {tmp_path}/log; until test -e {tmp_path}/gate; do sleep 0.05; done"
-    name = ml.jobs.create_or_update(command(command=text, environment=ENVIRONMENT)).name
+    name = ml.jobs.create_or_update(command(command=text, environment=jobs.environment)).name
     log, details = tmp_path / "log", ml.jobs._runs_operations  # noqa: SLF001 - it waits a little, which jobs.get does not
     while not log.exists():
         details.get_run_details(name)

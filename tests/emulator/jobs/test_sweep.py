@@ -18,15 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from azure.ai.ml import MLClient
-    from azure.ai.ml.entities import Job
 
-ENVIRONMENT = "azureml://registries/azureml/environments/acft-hf-nlp-gpu/versions/112"
-# A metric by the REST interface of MLflow: importing its client takes longer than all the rest.
-SCORE = """
-curl -sf "$MLFLOW_TRACKING_URI/api/2.0/mlflow/runs/log-metric" -H "Content-Type: application/json" -d \
-'{"run_id": "'$MLFLOW_RUN_ID'", "key": "score", "value": ${{inputs.x}}, "timestamp": 1, "step": 0}'
-echo "${{inputs.x}} $AZUREML_SWEEP_x ${{inputs.word}}" > ${{outputs.out}}/tried
-"""
+    from tests.emulator.conftest import Jobs
+
+SAY = '\necho "${{inputs.x}} $AZUREML_SWEEP_x ${{inputs.word}}" > ${{outputs.out}}/tried'
 
 
 def body(**changes: Any) -> dict[str, Any]:
@@ -40,25 +35,13 @@ def body(**changes: Any) -> dict[str, Any]:
     }
 
 
-def end(ml: MLClient, name: str) -> Job:
-    """Return the job when it has ended."""
-    from azure.ai.ml.exceptions import JobException
-
-    try:
-        ml.jobs.stream(name)
-    except JobException:
-        assert ml.jobs.get(name).status == "Failed"
-    return ml.jobs.get(name)
-
-
-def trial(text: str = SCORE) -> Any:
+def trial(jobs: Jobs, text: str | None = None) -> Any:
     """Return a component whose input `x` is swept."""
-    from azure.ai.ml import Input, Output, command
+    from azure.ai.ml import Input, Output
 
-    return command(
+    return jobs.command(
+        text or jobs.metric("score", "${{inputs.x}}") + SAY,
         name="trial",
-        command=text,
-        environment=ENVIRONMENT,
         inputs={"x": Input(type="number", default=1.0), "word": Input(type="string", default="said")},
         outputs={"out": Output(type="uri_folder")},
     )
@@ -133,11 +116,11 @@ def test_best_is_the_best_value_ever_logged() -> None:
     assert sweep.best(low, {"d": []}) is None
 
 
-def test_sweep_job_finds_its_best_trial(ml: MLClient, tmp_path: Path) -> None:
+def test_sweep_job_finds_its_best_trial(ml: MLClient, jobs: Jobs, tmp_path: Path) -> None:
     """Every point of the grid is a trial of its own; the best one is named, and its output is the sweep's."""
     from azure.ai.ml.sweep import BanditPolicy, Choice
 
-    job = trial()(x=Choice([1, 3, 2]), word="said").sweep(
+    job = trial(jobs)(x=Choice([1, 3, 2]), word="said").sweep(
         primary_metric="score",
         goal="maximize",
         sampling_algorithm="grid",
@@ -146,7 +129,7 @@ def test_sweep_job_finds_its_best_trial(ml: MLClient, tmp_path: Path) -> None:
     )
     job.set_limits(max_total_trials=10, max_concurrent_trials=2, timeout=7200)
     name = ml.jobs.create_or_update(job, experiment_name="test-sweeps").name
-    ended = end(ml, name)
+    ended = jobs.end(name)
     assert ended.status == "Completed"
     assert ended.properties["best_child_run_id"] == f"{name}_1"
     assert ended.properties["score"] == "3.0"
@@ -157,21 +140,21 @@ def test_sweep_job_finds_its_best_trial(ml: MLClient, tmp_path: Path) -> None:
     assert "Best trial" in (tmp_path / "hd-artifacts/azureml-logs/hyperdrive.txt").read_text()
 
 
-def test_sweep_is_a_step_like_any_other(ml: MLClient, tmp_path: Path) -> None:
+def test_sweep_is_a_step_like_any_other(ml: MLClient, jobs: Jobs, tmp_path: Path) -> None:
     """In a pipeline, what follows a sweep reads the output of its best trial."""
     from azure.ai.ml import Input, Output, command, dsl
     from azure.ai.ml.sweep import Uniform
 
     copy = command(
         command="cp ${{inputs.tried}}/tried ${{outputs.out}}",
-        environment=ENVIRONMENT,
+        environment=jobs.environment,
         inputs={"tried": Input(type="uri_folder")},
         outputs={"out": Output(type="uri_folder")},
     )
 
     @dsl.pipeline(default_compute="serverless")
     def flow(word="spoken"):  # noqa: ANN001, ANN202 - the SDK reads annotations as types of its own
-        tried = trial()(x=Uniform(1, 2), word=word).sweep(
+        tried = trial(jobs)(x=Uniform(1, 2), word=word).sweep(
             primary_metric="score", goal="minimize", sampling_algorithm="random"
         )
         tried.set_limits(max_total_trials=2, max_concurrent_trials=2)
@@ -179,7 +162,7 @@ def test_sweep_is_a_step_like_any_other(ml: MLClient, tmp_path: Path) -> None:
         return {"result": copied.outputs.out}
 
     name = ml.jobs.create_or_update(flow(), experiment_name="test-sweeps").name
-    assert end(ml, name).status == "Completed"
+    assert jobs.end(name).status == "Completed"
     steps = {step.display_name: step for step in ml.jobs.list(parent_job_name=name)}
     assert {step: found.status for step, found in steps.items()} == {"tried": "Completed", "copied": "Completed"}
     ml.jobs.download(name, download_path=tmp_path, output_name="result")
@@ -191,23 +174,23 @@ def test_sweep_is_a_step_like_any_other(ml: MLClient, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"), [("true", "has logged the primary metric 'score'"), ("exit 1", "No trial of the sweep has c")]
 )
-def test_sweep_without_a_best_trial_fails(ml: MLClient, text: str, message: str) -> None:
+def test_sweep_without_a_best_trial_fails(ml: MLClient, jobs: Jobs, text: str, message: str) -> None:
     """A sweep fails when no trial completes, and when none logs the metric."""
     from azure.ai.ml.exceptions import JobException
     from azure.ai.ml.sweep import Choice
 
-    job = trial(text)(x=Choice([1])).sweep(
+    job = trial(jobs, text)(x=Choice([1])).sweep(
         primary_metric="score", goal="maximize", sampling_algorithm="grid", compute="serverless"
     )
     with pytest.raises(JobException, match=message):
         ml.jobs.stream(ml.jobs.create_or_update(job).name)
 
 
-def test_canceled_sweep_ends_its_trials(ml: MLClient, tmp_path: Path) -> None:
+def test_canceled_sweep_ends_its_trials(ml: MLClient, jobs: Jobs, tmp_path: Path) -> None:
     """A sweep that is canceled, or reaches its time limit, takes its running trials with it."""
     from azure.ai.ml.sweep import Choice
 
-    job = trial(f"touch {tmp_path}/started; sleep 600")(x=Choice([1, 2])).sweep(
+    job = trial(jobs, f"touch {tmp_path}/started; sleep 600")(x=Choice([1, 2])).sweep(
         primary_metric="score", goal="maximize", sampling_algorithm="grid", compute="serverless"
     )
     name = ml.jobs.create_or_update(job).name
@@ -218,11 +201,11 @@ def test_canceled_sweep_ends_its_trials(ml: MLClient, tmp_path: Path) -> None:
     assert {each.status for each in ml.jobs.list(parent_job_name=name)} == {"Canceled"}
 
 
-def test_refusal_reaches_the_client(ml: MLClient) -> None:
+def test_refusal_reaches_the_client(ml: MLClient, jobs: Jobs) -> None:
     """A grid over a continuous space is refused at submission."""
     from azure.ai.ml.sweep import Uniform
 
-    job = trial()(x=Uniform(0, 1), word="said").sweep(
+    job = trial(jobs)(x=Uniform(0, 1), word="said").sweep(
         primary_metric="score", goal="maximize", sampling_algorithm="grid", compute="serverless"
     )
     with pytest.raises(HttpResponseError, match="grid sampling supports choice only"):

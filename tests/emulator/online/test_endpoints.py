@@ -11,7 +11,7 @@ import httpx
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
-from mlops.emulator import identity
+from mlops.emulator import tokens
 from mlops.emulator.online import credentials
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ def test_entra_tokens_are_for_azure_ml_only(emulator: Home) -> None:
         ("https://ml.azure.com", -60, False),
         ("https://vault.azure.net", 60, False),
     ):
-        header = f"Bearer {identity.mint(emulator, audience, lifetime_s=lifetime_s)}"
+        header = f"Bearer {tokens.mint(emulator, audience, lifetime_s=lifetime_s)}"
         assert credentials.is_accepted(emulator, header, auth_mode="AADToken", secret={}, now=0) == is_good
 
 
