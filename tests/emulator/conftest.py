@@ -76,7 +76,9 @@ class Jobs:
         """Return a command that logs a metric by MLflow's REST interface; its client takes long to import."""
         body = f'{{"run_id": "\'$MLFLOW_RUN_ID\'", "key": "{name}", "value": {value}, "timestamp": 1, "step": 0}}'
         shown = '-H "Authorization: Bearer $MLFLOW_TRACKING_TOKEN" -H "Content-Type: application/json"'
-        return f"curl -sf $MLFLOW_TRACKING_URI/api/2.0/mlflow/runs/log-metric {shown} -d '{body}'"
+        return (
+            f"curl -sf --cacert $SSL_CERT_FILE $MLFLOW_TRACKING_URI/api/2.0/mlflow/runs/log-metric {shown} -d '{body}'"
+        )
 
     def wait_for(self, name: str, file: Path) -> None:
         """Return when a job has made a file."""

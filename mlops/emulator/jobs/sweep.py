@@ -9,10 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlops.emulator.errors import bad_request
+from mlops.emulator.jobs import bayesian, early_termination
 from mlops.emulator.jobs.command import snake_case
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from mlops.emulator.jobs.early_termination import Policy
+
+    Results = Sequence[tuple[dict[str, Any], float]]
 
 # The service's own limits, for what a sweep does not say.
 _MAX_TRIALS = 1000
@@ -48,7 +53,12 @@ class Sweep:
     max_concurrent: int
     timeout: str | None
     trial_timeout: str | None
-    early_termination: str | None
+    policy: Policy | None
+
+    @property
+    def is_minimized(self) -> bool:
+        """Return whether a low value of the primary metric is a good one."""
+        return self.goal == "minimize"
 
 
 def read(body: Mapping[str, Any], *, where: str) -> Sweep:
@@ -73,29 +83,35 @@ def read(body: Mapping[str, Any], *, where: str) -> Sweep:
         max_concurrent=int(limits.get("max_concurrent_trials") or trials),
         timeout=limits.get("timeout"),
         trial_timeout=limits.get("trial_timeout"),
-        early_termination=policy.get("policy_type") or policy.get("type"),
+        policy=early_termination.read(policy, where=where),
     )
     _check(sweep, where=where)
     return sweep
 
 
-def sample(sweep: Sweep, *, default_seed: str) -> Iterator[dict[str, Any]]:
-    """Return the parameters of each trial; the same sweep draws the same ones again after a restart."""
+def sample(sweep: Sweep, *, default_seed: str, results: Callable[[], Results]) -> Iterator[dict[str, Any]]:
+    """Yield the parameters of each trial; a grid or a seed gives the same ones again after a restart.
+
+    `results` returns what the trials so far have reached, from which bayesian sampling learns.
+    """
     if sweep.algorithm == "grid":
         names = list(sweep.space)
         grid = itertools.product(*(sweep.space[name][1][0] for name in names))
         return itertools.islice((dict(zip(names, point, strict=True)) for point in grid), sweep.max_trials)
-    draw = random.Random(default_seed if sweep.seed is None else sweep.seed)  # noqa: S311 - no secret is drawn
-    points = ({name: _draw(draw, *rule) for name, rule in sweep.space.items()} for _ in itertools.count())
-    return itertools.islice(points, sweep.max_trials)
+    seed = default_seed if sweep.seed is None else sweep.seed
+    return itertools.islice(_drawn(sweep, seed, results), sweep.max_trials)
 
 
-def best(sweep: Sweep, scores: Mapping[str, Iterable[float]]) -> tuple[str, float] | None:
+def reached(sweep: Sweep, histories: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """Return the best value that each trial has logged; those that logged none are left out."""
+    choose = min if sweep.is_minimized else max
+    return {name: choose(values) for name, values in histories.items() if values}
+
+
+def best(sweep: Sweep, histories: Mapping[str, Sequence[float]]) -> tuple[str, float] | None:
     """Return the trial with the best value it ever logged, and that value; None if none logged a number."""
-    choose = min if sweep.goal == "minimize" else max
-    numbers = {name: [value for value in values if not math.isnan(value)] for name, values in scores.items()}
-    reached = {name: choose(values) for name, values in numbers.items() if values}
-    return choose(reached.items(), key=lambda item: item[1]) if reached else None
+    choose = min if sweep.is_minimized else max
+    return choose(reached(sweep, histories).items(), key=lambda item: item[1], default=None)
 
 
 def _algorithm(given: Any) -> tuple[str, int | None]:
@@ -126,6 +142,19 @@ def _check(sweep: Sweep, *, where: str) -> None:
         raise bad_request(f"{where}: grid sampling supports choice only, not {', '.join(sorted(kinds - {'choice'}))}.")
     if sweep.algorithm == "bayesian" and not kinds <= _BAYESIAN:
         raise bad_request(f"{where}: bayesian sampling supports {', '.join(sorted(_BAYESIAN))} only.")
+
+
+def _drawn(sweep: Sweep, seed: str | int, results: Callable[[], Results]) -> Iterator[dict[str, Any]]:
+    source = random.Random(seed)  # noqa: S311 - no secret is drawn
+
+    def draw() -> dict[str, Any]:
+        return {name: _draw(source, *rule) for name, rule in sweep.space.items()}
+
+    while True:
+        if sweep.algorithm == "random":
+            yield draw()
+        else:
+            yield bayesian.propose(sweep.space, results(), draw, minimize=sweep.is_minimized)
 
 
 def _draw(draw: random.Random, kind: str, arguments: list[Any]) -> Any:

@@ -55,7 +55,7 @@ def test_uniform_families_stay_in_their_bounds(seed: int, kind: str) -> None:
     algorithm = {"samplingAlgorithmType": "Random", "seed": seed}
     tried = sweep.read(body(searchSpace=space, samplingAlgorithm=algorithm), where="here")
     low, high = (math.exp(0.5), math.exp(2.0)) if "log" in kind else (0.5, 2.0)
-    values = [point["x"] for point in sweep.sample(tried, default_seed="")]
+    values = [point["x"] for point in sweep.sample(tried, default_seed="", results=list)]
     assert all(low - 0.125 <= value <= high + 0.125 for value in values)
     assert not kind.startswith("q") or all((value / 0.25).is_integer() for value in values)
 
@@ -66,8 +66,12 @@ def test_normal_families_and_whole_numbers(kind: str) -> None:
     arguments = [0, 1, 2] if kind.startswith("q") else [0, 1]
     space = {"x": [kind, arguments], "n": ["randint", [4]]}
     tried = sweep.read(body(searchSpace=space), where="here")
-    points = list(sweep.sample(tried, default_seed="a"))
-    assert points == list(sweep.sample(tried, default_seed="a")) != list(sweep.sample(tried, default_seed="b"))
+    points = list(sweep.sample(tried, default_seed="a", results=list))
+    assert (
+        points
+        == list(sweep.sample(tried, default_seed="a", results=list))
+        != list(sweep.sample(tried, default_seed="b", results=list))
+    )
     assert all(math.isfinite(point["x"]) and 0 <= point["n"] < 4 for point in points)
 
 
@@ -80,7 +84,7 @@ def test_grid_is_every_combination_once() -> None:
         "objective": {"goal": "minimize", "primary_metric": "score"},
         "limits": {"max_total_trials": 3},
     }
-    points = list(sweep.sample(sweep.read(step, where="here"), default_seed=""))
+    points = list(sweep.sample(sweep.read(step, where="here"), default_seed="", results=list))
     assert points == [{"x": 1, "y": "a"}, {"x": 1, "y": "b"}, {"x": 2, "y": "a"}]
 
 
@@ -108,9 +112,9 @@ def test_wrong_sweeps_are_refused(changes: dict[str, Any], message: str) -> None
 
 
 def test_best_is_the_best_value_ever_logged() -> None:
-    """The goal decides which trial is best; trials without a number are left out."""
+    """The goal decides which trial is best; trials without a value are left out."""
     low, high = (sweep.read(body(objective={"goal": goal, "primaryMetric": "m"}), where="") for goal in sweep.GOALS)
-    scores = {"a": [3.0, 1.0], "b": [2.0], "c": [math.nan], "d": []}
+    scores = {"a": [3.0, 1.0], "b": [2.0], "d": []}
     assert sweep.best(low, scores) == ("a", 1.0)
     assert sweep.best(high, scores) == ("a", 3.0)
     assert sweep.best(low, {"d": []}) is None
@@ -118,14 +122,13 @@ def test_best_is_the_best_value_ever_logged() -> None:
 
 def test_sweep_job_finds_its_best_trial(ml: MLClient, jobs: Jobs, tmp_path: Path) -> None:
     """Every point of the grid is a trial of its own; the best one is named, and its output is the sweep's."""
-    from azure.ai.ml.sweep import BanditPolicy, Choice
+    from azure.ai.ml.sweep import Choice
 
     job = trial(jobs)(x=Choice([1, 3, 2]), word="said").sweep(
         primary_metric="score",
         goal="maximize",
         sampling_algorithm="grid",
         compute="serverless",
-        early_termination_policy=BanditPolicy(slack_factor=0.1, evaluation_interval=1),
     )
     job.set_limits(max_total_trials=10, max_concurrent_trials=2, timeout=7200)
     name = ml.jobs.create_or_update(job, experiment_name="test-sweeps").name
@@ -138,6 +141,23 @@ def test_sweep_job_finds_its_best_trial(ml: MLClient, jobs: Jobs, tmp_path: Path
     ml.jobs.download(name, download_path=tmp_path, all=True)
     assert (tmp_path / "named-outputs/out/tried").read_text() == "3 3 said\n"
     assert "Best trial" in (tmp_path / "hd-artifacts/azureml-logs/hyperdrive.txt").read_text()
+
+
+def test_hopeless_trial_is_stopped(jobs: Jobs) -> None:
+    """A trial that is worse than the policy's slack allows is canceled; the sweep completes without it."""
+    from azure.ai.ml.sweep import BanditPolicy, Choice
+
+    text = jobs.metric("score", "${{inputs.x}}") + "; test ${{inputs.x}} = 9 || sleep 600"
+    job = trial(jobs, text)(x=Choice([9, 1])).sweep(
+        primary_metric="score",
+        goal="maximize",
+        sampling_algorithm="grid",
+        compute="serverless",
+        early_termination_policy=BanditPolicy(slack_factor=0.1, evaluation_interval=1),
+    )
+    name = jobs.start(job)
+    assert jobs.end(name).properties["score"] == "9.0"
+    assert jobs.steps(name) == {f"{job.display_name}_0": "Completed", f"{job.display_name}_1": "Canceled"}
 
 
 def test_sweep_is_a_step_like_any_other(ml: MLClient, jobs: Jobs, tmp_path: Path) -> None:
@@ -155,7 +175,7 @@ def test_sweep_is_a_step_like_any_other(ml: MLClient, jobs: Jobs, tmp_path: Path
     @dsl.pipeline(default_compute="serverless")
     def flow(word="spoken"):  # noqa: ANN001, ANN202 - the SDK reads annotations as types of its own
         tried = trial(jobs)(x=Uniform(1, 2), word=word).sweep(
-            primary_metric="score", goal="minimize", sampling_algorithm="random"
+            primary_metric="score", goal="minimize", sampling_algorithm="bayesian"
         )
         tried.set_limits(max_total_trials=2, max_concurrent_trials=2)
         copied = copy(tried=tried.outputs.out)

@@ -10,6 +10,7 @@ import httpx
 import psutil
 
 from mlops.emulator import daemon, tls
+from mlops.emulator.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,8 +35,8 @@ def test_server_starts_when_asked_and_comes_back(own_home: Path, connect: Callab
         )
 
         server = _find(home)
-        (own,) = [each.laddr for each in server.net_connections() if each.status == psutil.CONN_LISTEN]
-        assert client.get(f"http://{own.ip}:{own.port}/version", headers=token).status_code == 401
+        port = (Store(home.state).get("/_emulator/tracking") or {})["port"]
+        assert client.get(f"http://127.0.0.1:{port}/version", headers=token).status_code == 401
         os.kill(daemon.health(home)["pid"], signal.SIGKILL)
         daemon.start(own_home)
         assert _find(home).pid == server.pid
