@@ -90,3 +90,9 @@ class Jobs:
 def jobs(ml: MLClient) -> Jobs:
     """Return the jobs of the emulator that all tests share."""
     return Jobs(ml)
+
+
+@pytest.fixture(scope="session")
+def jobs_of() -> type[Jobs]:
+    """Return what makes the jobs of another client, such as one of an emulator of the test's own."""
+    return Jobs

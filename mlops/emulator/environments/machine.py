@@ -13,7 +13,10 @@ _PRIVATE = ("AZURE_", "AZUREML_", "ARM_", "MLFLOW_", "GITHUB_", "ACTIONS_", "PYT
 
 
 def variables(python: Path) -> dict[str, str]:
-    """Return the variables of the emulator that are for everyone, with a Python first on the path."""
+    """Return the variables of the emulator that are for everyone, with a Python first on the path.
+
+    Logs are followed while they are written, so Python does not hold them back.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_PRIVATE)}
     return kept | {"PATH": f"{python.parent}{os.pathsep}{kept.get('PATH', os.defpath)}", "PYTHONUNBUFFERED": "1"}
 

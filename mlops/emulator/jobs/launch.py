@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import sys
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops.emulator import daemon
+from mlops.emulator.environments import machine
 from mlops.emulator.errors import bad_request
 from mlops.emulator.jobs import launcher
 
@@ -25,8 +25,6 @@ Variables = dict[str, str]
 
 _LOG = "user_logs/std_log.txt"
 _FRAMEWORKS = ("pytorch", "mpi", "tensorflow")
-# A job neither signs in as whoever started the emulator nor logs where that one does.
-_PRIVATE = ("AZURE_", "AZUREML_", "ARM_", "MLFLOW_", "GITHUB_", "ACTIONS_", "PYTHONPATH")
 
 
 @dataclass(frozen=True)
@@ -69,17 +67,14 @@ def plan(step: Step, command: str, *, folder: Path, logs: Path) -> list[str]:
     return [sys.executable, "-IS", launcher.__file__, str(file)]
 
 
-def machine(python: Path, *, stands_in: bool) -> Variables:
-    """Return what a step finds of the machine: the variables of the emulator, and its Python first on the path.
+def machine_of(python: Path, *, stands_in: bool) -> Variables:
+    """Return what a step finds of the machine: the variables that are for everyone, and its Python first on the path.
 
     A step of the user's sees only its own snapshot; a command that stands in for a component of the
     registry comes from where the emulator itself was imported.
     """
-    variables = {name: value for name, value in os.environ.items() if not name.startswith(_PRIVATE)}
-    if stands_in:
-        variables["PYTHONPATH"] = str(Path(__file__).parents[3])
-    path = f"{python.parent}{os.pathsep}{variables['PATH']}"
-    return {**variables, "PATH": path, "PYTHONUNBUFFERED": "1"}  # the log is followed while the step runs
+    own = {"PYTHONPATH": str(Path(__file__).parents[3])} if stands_in else {}
+    return machine.variables(python) | own
 
 
 def variables(

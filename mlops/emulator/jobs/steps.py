@@ -124,7 +124,7 @@ async def _bind(app: web.Application, record: Document, step: Step, python: Path
     stand_in = step.spec.get(components.STAND_IN)
     text = command.resolve((stand_in or step.spec)["command"], inputs=found, outputs=written)
     tracked = await track(app, record)
-    machine = launch.machine(python, stands_in=stand_in is not None)
+    machine = launch.machine_of(python, stands_in=stand_in is not None)
     given = launch.variables(app[HOME], record, step, inputs=found, outputs=written)
     return text, {**machine, **given, **tracked, **step.environment_variables}
 

@@ -1,9 +1,7 @@
-"""Command jobs: what goes in, what comes out, how they end, and that they outlive a killed emulator."""
+"""Command jobs: what goes in, what comes out and how they end."""
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,18 +9,10 @@ import psutil
 import pytest
 from azure.core.exceptions import HttpResponseError
 
-from mlops.emulator import daemon
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from subprocess import CompletedProcess
-
     from azure.ai.ml import MLClient
 
-    from mlops.emulator.home import Home
     from tests.emulator.conftest import Jobs
-
-    RunProgram = Callable[[str, Home], CompletedProcess[str]]
 
 
 def test_literals_files_and_code_reach_the_command(jobs: Jobs, tmp_path: Path) -> None:
@@ -138,35 +128,3 @@ def test_archived_jobs_are_listed_apart(ml: MLClient, jobs: Jobs) -> None:
     assert name in {job.name for job in ml.jobs.list(list_view_type=ListViewType.ARCHIVED_ONLY)}
     ml.jobs.restore(name)
     assert name in {job.name for job in ml.jobs.list()}
-
-
-PROGRAM = """
-import os
-from azure.ai.ml import MLClient, command
-from azure.identity import DefaultAzureCredential
-
-scope = [os.environ[f"AZURE_{name}"] for name in ("SUBSCRIPTION_ID", "RESOURCE_GROUP", "WORKSPACE_NAME")]
-ml = MLClient(DefaultAzureCredential(), *scope)
-"""
-SUBMIT = """
-name = ml.jobs.create_or_update(command(command={text!r}, environment={environment!r})).name
-while ml.jobs._runs_operations.get_run_details(name).status != "Running":
-    pass
-print(name)
-"""
-FOLLOW = """
-ml.jobs.stream({name!r})
-print(ml.jobs.get({name!r}).status)
-"""
-
-
-def test_job_outlives_a_killed_emulator(jobs: Jobs, own_home: Path, tmp_path: Path, run_program: RunProgram) -> None:
-    """After `kill -9` the next emulator takes up the running job and sees it to its end."""
-    home, _ = daemon.start(own_home)
-    text = f"until test -e {tmp_path}/gate; do sleep 0.05; done"
-    name = run_program(PROGRAM + SUBMIT.format(text=text, environment=jobs.environment), home).stdout.strip()
-    os.kill(daemon.health(home)["pid"], signal.SIGKILL)
-    daemon.start(own_home)
-    (tmp_path / "gate").touch()
-    followed = run_program(PROGRAM + FOLLOW.format(name=name), home)
-    assert followed.stdout.rstrip().endswith("JobStatus.COMPLETED"), followed.stderr
