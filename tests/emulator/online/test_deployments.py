@@ -257,45 +257,33 @@ def test_an_endpoint_has_at_most_20_deployments(
         ml.online_deployments.get("number-0", unique)
 
 
-CREATE = f"""
-import os
-import httpx
-from azure.ai.ml import MLClient
-from azure.ai.ml.entities import ManagedOnlineDeployment, ManagedOnlineEndpoint, Model, OnlineRequestSettings
-from azure.identity import DefaultAzureCredential
-
-names = ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZURE_WORKSPACE_NAME")
-ml = MLClient(DefaultAzureCredential(), *(os.environ[name] for name in names))
-model = ml.models.create_or_update(Model(name="echo", version="1", path={str(MODELS / "echo")!r}, type="mlflow_model"))
-endpoint = ml.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name="chat")).result()
-blue = ManagedOnlineDeployment(name="blue", endpoint_name="chat", model=model.id, instance_type="Standard_DS3_v2")
-blue.request_settings = OnlineRequestSettings(request_timeout_ms=60000)
-ml.online_deployments.begin_create_or_update(blue).result()
-key = ml.online_endpoints.get_keys("chat").primary_key
-ml.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name="chat", traffic={{"blue": 100}})).result()
-answer = httpx.post(endpoint.scoring_uri, headers={{"Authorization": "Bearer " + key}})
-print("", endpoint.scoring_uri, key, answer.status_code)
-"""
-
-
 def test_traffic_takes_effect_late_and_deployments_survive_a_killed_emulator(
-    own_home: Path, run_program: Callable[[str, Home], Any], monkeypatch: pytest.MonkeyPatch
+    own_home: Path, connect: Callable[[Home], MLClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A write of traffic is not in effect yet when its operation has succeeded.
 
     After `kill -9` and a start it is, and a request waits for the container to be ready again.
     """
+    from azure.ai.ml.entities import ManagedOnlineDeployment, ManagedOnlineEndpoint, Model, OnlineRequestSettings
+
     monkeypatch.setenv("AZUREML_EMULATOR_PROPAGATION_DELAY_S", "60")
     home, _ = daemon.start(own_home)
-    created = run_program(CREATE, home)
-    assert created.returncode == 0, created.stderr
-    url, key, status = created.stdout.split()[-3:]
-    assert status == "404"
-    os.kill(daemon.health(home)["pid"], signal.SIGKILL)
-    home, started = daemon.start(own_home)
-    assert started
-    body = {"input_data": {"input_string": [{"role": "user", "content": "again"}], "parameters": {}}}
-    with httpx.Client(headers={"Authorization": f"Bearer {key}"}, verify=tls.client_context(home)) as client:
+    ml = connect(home)
+    model = ml.models.create_or_update(Model(name="echo", version="1", path=MODELS / "echo", type="mlflow_model"))
+    url = ml.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name="chat")).result().scoring_uri
+    blue = ManagedOnlineDeployment(
+        name="blue", endpoint_name="chat", model=model.id, instance_type="Standard_DS3_v2", instance_count=1
+    )
+    blue.request_settings = OnlineRequestSettings(request_timeout_ms=60000)
+    ml.online_deployments.begin_create_or_update(blue).result()
+    ml.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name="chat", traffic={"blue": 100})).result()
+    headers = {"Authorization": f"Bearer {ml.online_endpoints.get_keys('chat').primary_key}"}
+    with httpx.Client(headers=headers, verify=tls.client_context(home)) as client:
+        assert client.post(url).status_code == 404
+        os.kill(daemon.health(home)["pid"], signal.SIGKILL)
+        _, started = daemon.start(own_home)
+        assert started
+        body = {"input_data": {"input_string": [{"role": "user", "content": "again"}], "parameters": {}}}
         answer = client.post(url, json=body, timeout=60)
     assert (answer.status_code, answer.headers["azureml-model-deployment"]) == (200, "blue")
     assert answer.json()["output"] == "again"

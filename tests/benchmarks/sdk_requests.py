@@ -1,0 +1,96 @@
+"""What the SDK sends to an emulator when everything is used once."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from mlops.emulator import daemon
+from mlops.emulator.home import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE, Home
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from azure.ai.ml import MLClient
+
+
+def record(home: Home) -> dict[str, Any]:
+    """Return the bodies that the SDK sends, by method and kinds in the path, its token and an endpoint's address."""
+    # What the SDK sends only while it follows a running job.
+    seen: dict[str, Any] = {"POST rundata": {"runId": "known"}, "PATCH runs": {"tags": {"a": "b"}, "hidden": False}}
+    send = requests.Session.send
+
+    def watch(session: requests.Session, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        if request.headers.get("Authorization"):
+            seen["token"] = request.headers["Authorization"]
+        with suppress(TypeError, ValueError):
+            seen[f"{request.method} {shape(urlsplit(request.url or '').path)}"] = json.loads(request.body or "")
+        return send(session, request, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(requests.Session, "send", watch)
+        for name, value in daemon.environment(home).items():
+            patch.setenv(name, value)
+        seen["scoring"] = _work(home)
+    return seen
+
+
+def _work(home: Home) -> str:
+    """Use everything once; return the address of an endpoint."""
+    from azure.ai.ml import Input, MLClient, command, entities
+    from azure.core.exceptions import HttpResponseError
+    from azure.identity import DefaultAzureCredential
+
+    ml = MLClient(DefaultAzureCredential(), SUBSCRIPTION, RESOURCE_GROUP, WORKSPACE)
+    file = home.root / "file.txt"
+    file.write_text("text")
+    ml.compute.begin_create_or_update(entities.AmlCompute(name="known", size="Standard_DS3_v2")).result()
+    ml.data.create_or_update(entities.Data(name="known", version="1", path=str(file), type="uri_file"))
+    model = ml.models.create_or_update(entities.Model(name="known", version="1", path=str(file)))
+    environment = ml.environments.create_or_update(entities.Environment(name="known", version="1", image="ubuntu"))
+    given = {"x": "1", "data": Input(type="uri_file", path="azureml:known:1")}
+    text = "true ${{inputs.data}}"
+    job = command(command=text, name="known", compute="known", environment=environment, inputs=given)
+    ml.jobs.create_or_update(job)
+    endpoint = ml.online_endpoints.begin_create_or_update(entities.ManagedOnlineEndpoint(name="known")).result()
+    deployment = entities.ManagedOnlineDeployment(
+        name="known", endpoint_name="known", model=model, instance_type="Standard_DS3_v2", instance_count=1
+    )
+    for work in _refusable(ml, deployment):
+        with suppress(HttpResponseError):
+            work()
+    return str(endpoint.scoring_uri)
+
+
+def _refusable(ml: MLClient, deployment: Any) -> Iterator[Callable[[], object]]:
+    yield lambda: ml.online_deployments.begin_create_or_update(deployment).result()
+    yield lambda: ml.online_deployments.get_logs("known", "known", 10)
+    yield lambda: ml.online_endpoints.begin_regenerate_keys("known", key_type="secondary").result()
+    yield lambda: list(ml.jobs.list())
+    yield lambda: ml.jobs.begin_cancel("known").result()
+
+
+def shape(path: str) -> str:
+    """Return the kinds of resource that a path names, without their names."""
+    after = path.partition("/workspaces/")[2] or path
+    words = [part for part in parts(after)[1:] if not part.startswith("{")]
+    kinds = {"jobs", "computes", "data", "models", "environments", "codes", "components", "versions", "onlineEndpoints"}
+    kinds |= {"deployments", "listKeys", "regenerateKeys", "getLogs", "datastores", "listSecrets", "rundata", "runs"}
+    return "/".join(word for word in words if word in kinds)
+
+
+def parts(route: str) -> list[str]:
+    """Return the parts of a route between its slashes, those inside `{name:…}` left alone."""
+    found, depth = [""], 0
+    for letter in route:
+        depth += {"{": 1, "}": -1}.get(letter, 0)
+        if letter == "/" and depth == 0:
+            found.append("")
+        else:
+            found[-1] += letter
+    return found
