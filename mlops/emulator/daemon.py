@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_START_S = 60.0
+_START_S = 180.0
 _STOP_S = 15.0
 _POLL_S = 0.2
 _TRACKING_TOKEN_S = 30 * 24 * 3600

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from azure.core.exceptions import HttpResponseError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,50 +41,6 @@ def test_data_flows_from_step_to_step(ml: MLClient, jobs: Jobs, tmp_path: Path) 
     assert jobs.steps(name) == {"wrote": "Completed", "counted": "Completed"}
     ml.jobs.download(name, output_name="result", download_path=tmp_path)
     assert (tmp_path / "named-outputs/result/text").read_text() == "from a file\nword\n0.5\n"
-
-
-def test_optional_sections_follow_the_inputs(ml: MLClient, jobs: Jobs, tmp_path: Path) -> None:
-    """A `$[[…]]` section of a command is there if its optional input was given, and gone if not."""
-    from azure.ai.ml import Input, Output, dsl
-
-    echo = jobs.command(
-        "echo always $[[--given ${{inputs.given}}]] $[[--left ${{inputs.left}}]] > ${{outputs.out}}/text",
-        inputs={"given": Input(type="string", optional=True), "left": Input(type="string", optional=True)},
-        outputs={"out": Output(type="uri_folder")},
-    )
-
-    @dsl.pipeline
-    def flow() -> dict[str, Output]:
-        return {"result": echo(given="yes").outputs.out}
-
-    name = jobs.start(flow())
-    jobs.end(name)
-    ml.jobs.download(name, output_name="result", download_path=tmp_path)
-    assert (tmp_path / "named-outputs/result/text").read_text() == "always --given yes\n"
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [({"mode": "sideways"}, "allowed values: up, down"), ({"mode": "up", "level": 11}, "must be between 1 and 10")],
-)
-def test_wrong_values_are_refused(jobs: Jobs, given: dict[str, Any], message: str) -> None:
-    """A value outside the component's list or range is refused at submission."""
-    from azure.ai.ml import Input, dsl
-
-    move = jobs.command(
-        "true ${{inputs.mode}} ${{inputs.level}}",
-        inputs={
-            "mode": Input(type="string", enum=["up", "down"]),
-            "level": Input(type="integer", default=5, min=1, max=10),
-        },
-    )
-
-    @dsl.pipeline
-    def flow() -> None:
-        move(**given)
-
-    with pytest.raises(HttpResponseError, match=message):
-        jobs.start(flow())
 
 
 def test_failure_of_a_step_fails_the_pipeline(ml: MLClient, jobs: Jobs) -> None:
@@ -186,24 +141,6 @@ def test_registered_component_of_the_workspace(ml: MLClient, jobs: Jobs) -> None
     assert jobs.steps(name) == {"registered": "Completed"}
 
 
-@pytest.mark.parametrize(("go_on", "expected"), [(True, {"late": "Completed"}), (False, {})])
-def test_optional_input_of_a_failed_step(jobs: Jobs, go_on: bool, expected: dict[str, str]) -> None:
-    """A step goes on without an optional input whose step failed, if the pipeline's settings say so."""
-    from azure.ai.ml import Input, Output, dsl
-
-    fail = jobs.command("ls ${{outputs.out}}; exit 1", outputs={"out": Output(type="uri_folder")})
-    follow = jobs.command("test -z '$[[${{inputs.data}}]]'", inputs={"data": Input(type="uri_folder", optional=True)})
-
-    @dsl.pipeline
-    def flow() -> None:
-        early = fail()
-        late = follow(data=early.outputs.out)  # noqa: F841 - its name is the step's
-
-    name = jobs.start(flow(), continue_run_on_failed_optional_input=go_on)
-    assert jobs.end(name).status == "Failed"
-    assert jobs.steps(name) == {"early": "Failed", **expected}
-
-
 def test_outputs_of_a_pipeline_are_named_and_placed(ml: MLClient, jobs: Jobs, unique: str) -> None:
     """A pipeline's output lies where its path says and becomes the asset it names, also from a nested pipeline."""
     from azure.ai.ml import Output, dsl
@@ -226,32 +163,6 @@ def test_outputs_of_a_pipeline_are_named_and_placed(ml: MLClient, jobs: Jobs, un
     assert f"/placed/{name}/" in ml.data.get(unique, "3").path
 
 
-def test_step_runs_as_its_node_says(ml: MLClient, jobs: Jobs, tmp_path: Path) -> None:
-    """A step's own processes, variables and time limit replace those of its component."""
-    from azure.ai.ml import PyTorchDistribution, dsl
-    from azure.ai.ml.entities import CommandJobLimits, JobResourceConfiguration
-
-    rank = jobs.command("echo rank $RANK of $WORLD_SIZE: $COLOR", environment_variables={"COLOR": "blue"})
-    sleep = jobs.command("sleep 600")
-
-    @dsl.pipeline
-    def flow() -> None:
-        many = rank()
-        many.distribution = PyTorchDistribution(process_count_per_instance=2)
-        many.resources = JobResourceConfiguration(instance_count=2)
-        many.environment_variables = {"COLOR": "green"}
-        late = sleep()
-        late.limits = CommandJobLimits(timeout=1)
-
-    name = jobs.start(flow())
-    assert jobs.end(name).status == "Failed"
-    assert jobs.steps(name) == {"many": "Completed", "late": "Canceled"}
-    (many,) = [step for step in ml.jobs.list(parent_job_name=name) if step.display_name == "many"]
-    ml.jobs.download(many.name, download_path=tmp_path)
-    log = tmp_path / "artifacts/user_logs/std_log_process_3.txt"
-    assert log.read_text() == "rank 3 of 4: green\n"
-
-
 def test_stream_prints_what_the_service_prints(ml: MLClient, jobs: Jobs, capsys: pytest.CaptureFixture[str]) -> None:
     """`jobs.stream` of a pipeline prints which steps are submitted and which have completed."""
     from azure.ai.ml import dsl
@@ -267,47 +178,3 @@ def test_stream_prints_what_the_service_prints(ml: MLClient, jobs: Jobs, capsys:
     assert "Streaming logs/azureml/executionlogs.txt" in printed
     assert "Submitting 1 runs, first five are: waiting:" in printed
     assert "Completing processing run id" in printed
-
-
-@pytest.mark.parametrize("kind", ["parallel", "spark", "data_transfer"])
-def test_kinds_of_steps_that_are_not_emulated(jobs: Jobs, kind: str) -> None:
-    """A step that the emulator cannot run is refused at submission, by a sentence that names its kind."""
-    from azure.ai.ml import Input, Output, dsl, spark
-    from azure.ai.ml.data_transfer import copy_data
-    from azure.ai.ml.parallel import RunFunction, parallel_run_function
-
-    data = Input(type="uri_folder", path="azureml://datastores/workspaceblobstore/paths/")
-    makers: dict[str, Any] = {
-        "parallel": lambda: parallel_run_function(
-            name="p",
-            inputs={"data": data},
-            outputs={"out": Output(type="uri_folder")},
-            input_data="${{inputs.data}}",
-            instance_count=1,
-            mini_batch_size="1",
-            task=RunFunction(code=__file__, entry_script="x.py", environment=jobs.environment),
-        ),
-        "spark": lambda: spark(
-            code=__file__.rpartition("/")[0],
-            entry={"file": "test_runs.py"},
-            driver_cores=1,
-            driver_memory="2g",
-            executor_cores=2,
-            executor_memory="2g",
-            executor_instances=2,
-            resources={"instance_type": "Standard_E8S_V3", "runtime_version": "3.4"},
-        ),
-        "data_transfer": lambda: copy_data(
-            inputs={"data": data},
-            outputs={"out": Output(type="uri_folder")},
-            data_copy_mode="merge_with_overwrite",
-        ),
-    }
-    step = makers[kind]()
-
-    @dsl.pipeline
-    def flow() -> None:
-        step()
-
-    with pytest.raises(HttpResponseError, match=f"jobs of type '{kind}' are not emulated"):
-        jobs.start(flow())
