@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 _ROOT = "/mlflow/v1.0"
 _CHUNK = 2**18
 # What concerns one connection only, or this emulator alone.
-_DROPPED = {"connection", "keep-alive", "transfer-encoding", "host", "authorization", "server", "date"}
+_DROPPED = {"connection", "keep-alive", "transfer-encoding", "expect", "upgrade", "host", "authorization"}
+_DROPPED |= {"server", "date"}
 
 
 def uri(home: Home, workspace: str) -> str:

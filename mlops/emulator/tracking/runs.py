@@ -71,7 +71,8 @@ async def _experiment(app: web.Application, name: str) -> str:
 
 async def _call(app: web.Application, method: str, path: str, *, allow: str | None = None, **content: Any) -> Any:
     """Return what MLflow answers; raise ArmError (500) for an error other than the one to `allow`."""
-    async with server.ask(app, method, f"api/2.0/mlflow/{path}", **content) as reply:
+    headers = {"Accept-Encoding": "identity"}  # what is passed on elsewhere is not unpacked
+    async with server.ask(app, method, f"api/2.0/mlflow/{path}", headers=headers, **content) as reply:
         answer = await reply.json()
     if answer.get("error_code") not in (None, allow):
         raise ArmError(500, "SystemError", f"MLflow: {answer['message']}")
