@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mlops.bootstrap import REVIEWED
 from mlops.records import STAGES
 
 ROOT = Path(__file__).parents[2]
@@ -140,3 +141,19 @@ def test_a_pull_requests_words_are_read_by_nothing(workflows: dict[str, Any]) ->
     assert (
         re.findall(r"github\.(?:head_ref|event\.pull_request\.(?:title|body|head\.ref|head\.label|user))", text) == []
     )
+
+
+def test_every_workflow_is_explained(workflows: dict[str, Any]) -> None:
+    """The table in docs/azure.md has a line for each; the stages share one."""
+    table = (ROOT / "docs" / "azure.md").read_text()
+    assert [name for name in workflows if name not in STAGES and f"| `{name}.yml` |" not in table] == []
+
+
+def test_reviewed_environments_are_those_that_bootstrap_makes(workflows: dict[str, Any]) -> None:
+    """Moving users' traffic in prod, and overruling a gate, ask a reviewer; an override counts nowhere else."""
+    for name in ("rollout", "drill"):
+        assert "inputs.environment == 'prod' && 'prod-traffic'" in workflows[name]["jobs"][name]["environment"]
+    gate = workflows["gate"]["jobs"]["gate"]
+    assert "inputs.override != '' && format('{0}-override', inputs.environment)" in gate["environment"]
+    assert gate["env"]["MLOPS_GATE__OVERRIDE"].startswith("${{ vars.OVERRIDES == 'reviewed' &&")
+    assert {name for names in REVIEWED.values() for name in names} == {"dev-override", "prod-override", "prod-traffic"}
