@@ -132,7 +132,7 @@ class Crew:
 def crew(site: Site, *, candidate: str, examples: Sequence[Example], id: str, steal: bool = False) -> Iterator[Crew]:  # noqa: A002
     """Take the lease of the site's endpoint and yield the runner that may now write.
 
-    Raises InputError if another one lives and this one may not steal.
+    Raises HeldError if another one lives and this one may not steal.
     """
     settings, found = site.settings, site.find()
     crumb = breadcrumb.read(found.tags)
@@ -194,11 +194,11 @@ def give(site: Site, command: Command, *, reason: str) -> State | None:
 def recover(site: Site) -> State | None:
     """Take up a rollout whose runner is lost, by the endpoint's tags alone; None if there is none.
 
-    Raises InputError if its runner lives.
+    Raises HeldError if its runner lives.
     """
-    found = site.find()
-    crumb = breadcrumb.read(found.tags)
-    if crumb is None or not crumb.is_active:
+    found = endpoints.find(site.workspace, site.endpoint)
+    crumb = breadcrumb.read(found.tags) if found else None
+    if found is None or crumb is None or not crumb.is_active:
         return None
     with crew(site, candidate=crumb.candidate, examples=_examples(site, crumb.candidate, found), id=crumb.id) as taken:
         state = breadcrumb.recovered(crumb, site.settings.rollout)

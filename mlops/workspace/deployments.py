@@ -66,11 +66,11 @@ def deploy(
 
 
 def cause(logs: str) -> str:
-    """Return the line that says most: the last one of a Python error, else the last with an error in it."""
+    """Return the line that says most: the first Python error, which those after it wrap, else the last "error"."""
     lines = [line.strip() for line in logs.splitlines() if line.strip()]
     raised = [line for line in lines if line.partition(":")[0].rpartition(".")[2].endswith(("Error", "Exception"))]
     named = [line for line in lines if "error" in line.lower() or "failed" in line.lower()]
-    return (raised or named or lines or ["its logs are empty"])[-1]
+    return [*raised[:1], *named[-1:], *lines[-1:], "its logs are empty"][0]
 
 
 def _specification(name: str, model: str, settings: DeploySettings, tags: Mapping[str, str]) -> ManagedOnlineDeployment:

@@ -42,6 +42,8 @@ KINDS: dict[str, dict[str, float]] = {
     "garbled answers, 10 %": {"garbled": 0.10},
 }
 LATENCY_S = 0.02
+PAUSE_S = 0.02
+"""Between two requests of a user: the controllers need some of this machine, too."""
 MOST_FALSE_ABORTS, MOST_MISSED = 0.01, 0.05
 PLAN: dict[str, Any] = {
     "steps": [10, 50, 100],
@@ -56,7 +58,7 @@ PLAN: dict[str, Any] = {
     "max_rouge_drop": 0.1,
     "effect_s": 60,
     "write_timeout_s": 60,
-    "lease_s": 3,
+    "lease_s": 1,
     "deadline_s": 3600,
     "pause_s": 3600,
     "retain_s": 86_400,
@@ -211,6 +213,7 @@ class Users:
         url = self.endpoint.url.replace("/score", "/v1/chat/completions") if is_stream else self.endpoint.url
         connection = await Connection.open(url, self.endpoint.key)
         while not self.may_end or len(self.answers) < REQUESTS:
+            await asyncio.sleep(PAUSE_S)
             start = time.time()
             try:
                 head = await (_read_stream(connection) if is_stream else connection.ask())
@@ -360,6 +363,7 @@ def _serve_controllers() -> None:
 
 
 def _control(order: dict[str, Any]) -> None:
+    from mlops.errors import HeldError
     from mlops.operations import conversations, rollouts
     from mlops.rollout import journal, preflight
 
@@ -381,9 +385,7 @@ def _control(order: dict[str, Any]) -> None:
     while True:
         try:
             state = _ordered(site, order["command"])
-        except rollouts.InputError as error:
-            if "sign of life" not in str(error):
-                raise
+        except HeldError:
             time.sleep(0.2)  # the one that was killed counts as alive until its lease is over
             continue
         break

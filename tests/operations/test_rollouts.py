@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mlops.errors import FencedError, InputError, MlopsError
+from mlops.errors import FencedError, HeldError, MlopsError
 from mlops.operations import conversations, drill, rollouts
 from mlops.rollout import breadcrumb, preflight
 from mlops.rollout.state import Phase
@@ -130,7 +130,7 @@ def test_of_two_runners_at_once_exactly_one_writes(place: Place, make_place: Cal
     def start(number: int) -> None:
         try:
             results.append(make_place().roll_out(run=f"runner-{number}").phase)
-        except InputError as error:
+        except HeldError as error:
             results.append(str(error))
 
     threads = [threading.Thread(target=start, args=(number,)) for number in range(2)]
@@ -159,7 +159,7 @@ def test_an_abort_takes_over_from_a_runner_that_lives(place: Place, make_place: 
     thread.start()
     while place.writes(since) != CLIMB[:1]:
         time.sleep(0.05)
-    with pytest.raises(InputError, match="gave a sign of life"):
+    with pytest.raises(HeldError, match="gave a sign of life"):
         rollouts.recover(place)
     state = rollouts.give(place, "abort", reason="abort by an operator")
     assert state is not None
