@@ -44,7 +44,8 @@ def analyze(window: Window, *, weight: int, plan: RolloutPlan, at: float = 0.0) 
         *_latencies(window, plan),
         *_likeness(window, plan),
     )
-    worst = max(findings, key=lambda finding: ("pass", "inconclusive", "fail", "error").index(finding.verdict))
+    counted = [finding for finding in findings if finding.metric not in plan.dry_run]
+    worst = max(counted, key=lambda finding: ("pass", "inconclusive", "fail", "error").index(finding.verdict))
     passed = f"{len(window.mine)} requests, no limit broken"
     return RolloutStep(
         weight=weight,

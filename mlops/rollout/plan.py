@@ -42,6 +42,8 @@ class RolloutPlan(BaseModel):
     """By how much less its answers may have in common with the held-out ones (ROUGE-1, 0 to 1)."""
     max_in_a_row: int = Field(5, ge=1)
     """Failures one after another that take the traffic back at once."""
+    dry_run: tuple[str, ...] = ()
+    """Findings that are shown and do not count, such as `ROUGE-1`."""
     confidence: float = Field(0.99, gt=0.5, lt=1)
     """How sure a test must be that a limit is broken."""
 

@@ -101,6 +101,15 @@ def test_a_verdict_names_metric_value_limit_and_number() -> None:
     assert (errors.value, errors.reference, errors.limit, errors.num) == (0, 0, 0.02, 60)
 
 
+def test_a_finding_on_trial_is_shown_and_does_not_count() -> None:
+    """What is in `dry_run` never changes the outcome."""
+    trial = PLAN.model_copy(update={"dry_run": ("ROUGE-1",)})
+    mine = samples("green", 60, text="who knows that")
+    step = analyze(window(BLUE, mine), weight=10, plan=trial)
+    assert step.verdict == "pass"
+    assert {finding.metric: finding.verdict for finding in step.findings}["ROUGE-1"] == "fail"
+
+
 @settings(deadline=None, max_examples=20)  # a test of this machine's speed it is not
 @given(seed=st.integers(0, 10**6), slower=st.floats(0.5, 4), failed=st.integers(0, 20))
 def test_the_same_requests_have_the_same_verdict(seed: int, slower: float, failed: int) -> None:
