@@ -88,8 +88,12 @@ class JobWatch:
         steps = tuple(self._source.steps(self._name))
         logs = tuple(log for one in (job, *steps) for log in _logs(one))
         shown = next((log for log in logs if log.key == self._log), _liveliest(logs))
-        runs = [one for one in (job, *steps) if one.status not in NOT_BEGUN]
-        curves = {one.display_name: found for one in runs if (found := self._curves(one))}
+        curves: dict[str, tuple[Curve, ...]] = {}
+        for one in (*steps, job):
+            drawn = () if one.status in NOT_BEGUN else self._curves(one)
+            # Steps write to the whole pipeline, too, what they write to their own run.
+            if drawn and drawn not in curves.values():
+                curves[one.display_name] = drawn
         # As a terminal shows it: a progress bar only where it ended, and no colors.
         text = Text.from_ansi(self._source.log(shown.address)).plain if shown else ""
         return JobView(job, steps, draw(job.name, steps, self._bindings), curves, logs, shown, text)
