@@ -11,7 +11,7 @@ from mlops.reports import tables
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mlops.records import GateDecision, Record
+    from mlops.records import FineTuningJob, GateDecision, Record
 
 ICONS: Final = {"success": "✅", "failure": "❌", "cancelled": "🚫", "skipped": "⏭️", "": "⏳"}
 LONGEST: Final = 65_536
@@ -69,9 +69,18 @@ def _trial(trial: Trial) -> list[str]:
         *([decision.refusal, ""] if decision.refusal else []),
         trial.report or tables.decision(decision).markdown(),
         *([tables.steps(trial.record).markdown()] if isinstance(trial.record, Rollout) else []),
-        f"{job.data.train.rows:,} conversations of `{job.data.id}`",
-        f"[training]({job.studio_url}) · [evaluation and its MLflow metrics]({decision.evaluation.studio_url})",
+        _cost(job),
+        "",
+        f"[Training]({job.studio_url}) · [evaluation and its MLflow metrics]({decision.evaluation.studio_url})",
     ]
+
+
+def _cost(job: FineTuningJob) -> str:
+    took, plan = job.measured, job.plan
+    return (
+        f"Training on {job.data.train.rows:,} conversations of `{job.data.id}` took {took.hours:.2f} h and "
+        f"{took.usd:.2f} USD; planned were {plan.hours:.2f} h and {plan.usd:.2f} USD."
+    )
 
 
 def _decision(record: Record) -> GateDecision | None:
