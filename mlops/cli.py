@@ -12,6 +12,7 @@ from mlops.commands import (
     chat,
     comment,
     data,
+    doctor,
     drill,
     endpoint,
     plan,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 COMMANDS: Final = (
+    doctor,
     bootstrap,
     endpoint,
     rollout,

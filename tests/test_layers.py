@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "changes": {"github"},
     "bootstrap": set(),
     "stage": PURE | {"github", "settings", "workspace", "reports"},
-    "operations": PURE | {"settings", "workspace", "reports", "rollout"},
+    "operations": PURE | {"compute", "credentials", "settings", "workspace", "reports", "rollout"},
     "runs": PURE | {"stage"},
     "studio": PURE | {"reports", "rollout", "runs", "settings", "workspace"},
     "commands": PURE

@@ -1,0 +1,43 @@
+"""`mlops doctor`: look at everything that a release needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser("doctor", help=doctor.__doc__, description=doctor.__doc__)
+    parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
+    parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
+    parser.set_defaults(command=doctor)
+
+
+def doctor(environment: str, *, as_json: bool) -> None:
+    """Look at everything a release needs, from Python to quota: exit code 2 if it would fail, with what to mend."""
+    import json
+    from dataclasses import asdict
+
+    from mlops.errors import InputError
+    from mlops.operations.doctor import Doctor, Level
+    from mlops.operations.site import Site
+    from mlops.reports.tables import terminal
+
+    site = Site.of(environment, terminal())
+    found = []
+    for check in Doctor(site).examine():
+        found.append(check)
+        if not as_json:
+            site.console.print(f"{check.level:8}", style=STYLES[check.level], end=" ")
+            site.console.print(f"{check.name:10} {check.said}", markup=False, highlight=False, soft_wrap=True)
+    if as_json:
+        print(json.dumps([asdict(check) for check in found], indent=2))
+    failed = [check.name for check in found if check.level is Level.FAILURE]
+    if failed:
+        raise InputError(f"a release would fail: {', '.join(failed)}")
+
+
+STYLES = {"ok": "green", "warning": "yellow", "failure": "red"}

@@ -1,0 +1,182 @@
+"""What must be true before a release can succeed, looked at one by one; nothing is created or changed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+from mlops.compute.allow_list import check_size
+from mlops.compute.lifecycle import lifecycle
+from mlops.credentials import IDS, REQUEST
+from mlops.errors import MlopsError
+from mlops.operations import endpoint as endpoints_seen
+from mlops.operations.site import Site
+from mlops.workspace import assets, cluster, endpoints
+from mlops.workspace.assets import FoundationModel
+
+LOCK: Final = Path(__file__).parents[2] / "requirements.lock"
+FREE_GB: Final = 5
+"""What data, a model and its checkpoints take on a laptop."""
+
+
+class Level(StrEnum):
+    """How a check ended."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILURE = "failure"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at, how it is, and what to do about it."""
+
+    name: str
+    level: Level
+    said: str
+
+
+Outcome = tuple[Level, str]
+
+
+class Doctor:
+    """Looks at one environment; what was found is kept for the checks that follow."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def examine(self) -> Iterator[Check]:
+        """Yield every check as it is done; without a workspace there is nothing to look at in it."""
+        for check in (python, packages, disk, self.settings, sign_in, self.workspace):
+            yield (done := examined(check))
+            if done.level is Level.FAILURE and check == self.workspace:
+                return
+        yield from map(examined, (self.model, self.size, self.quota, self.cluster, self.endpoint))
+
+    def settings(self) -> Outcome:
+        """Name the environment and its endpoint."""
+        return Level.OK, f"{self._site.environment}: endpoint {self._site.endpoint}"
+
+    def workspace(self) -> Outcome:
+        """Open the workspace."""
+        opened = self._site.workspace
+        return Level.OK, f"{opened.ml.workspace_name} in resource group {opened.ml.resource_group_name}"
+
+    def model(self) -> Outcome:
+        """Look up whether the foundation model can still be fine-tuned."""
+        today, wanted = datetime.now(UTC).date(), self._site.settings.finetune.model
+        life = lifecycle(self._model.tags, is_archived=self._model.is_archived)
+        said = f"{self._model.name} version {self._model.version}: {life.describe(today)}"
+        if not life.over(today):
+            return Level.WARNING if life.retirement else Level.OK, said
+        if wanted.allow_retired:
+            return Level.WARNING, f"{said}; finetune.model.allow_retired insists"
+        return Level.FAILURE, f"{said}: choose another finetune.preset, see `mlops plan`"
+
+    def size(self) -> Outcome:
+        """Look up whether the model may be trained on the cluster's size."""
+        wanted = self._site.settings.finetune.cluster.size
+        where = check_size(wanted, "finetune", tags=self._model.tags, properties=self._model.properties)
+        return Level.OK, f"{wanted} is allowed by the {where}"
+
+    def quota(self) -> Outcome:
+        """Look up whether the region has the vCPUs for the cluster."""
+        wanted = self._site.settings.finetune.cluster
+        offered = {size.name.lower(): size for size in cluster.sizes(self._site.workspace)}
+        size = offered.get(wanted.size.lower())
+        if size is None:
+            return Level.FAILURE, f"{wanted.size} is not offered in this region: choose another finetune.cluster.size"
+        left, needed = cluster.quota(self._site.workspace, size, wanted.tier), size.vcpus * wanted.num_nodes
+        if left is None:
+            return Level.WARNING, f"the service names no quota for {size.family}; {needed} vCPUs are needed"
+        warning = left.check(needed, size=size.name)
+        said = f"{left.left} of {left.limit} vCPUs of {left.family} are free, {needed} are needed"
+        return (Level.WARNING, warning) if warning else (Level.OK, said)
+
+    def cluster(self) -> Outcome:
+        """Look up the cluster."""
+        wanted = self._site.settings.finetune.cluster
+        found = cluster.find(self._site.workspace, wanted.name)
+        if found is None:
+            return Level.OK, f"{wanted.name} does not exist yet: finetune creates it"
+        if str(found.size).lower() != wanted.size.lower():
+            return Level.FAILURE, (
+                f"{wanted.name} has size {found.size}, finetune.cluster.size is {wanted.size}: change one of the two"
+            )
+        level = Level.FAILURE if str(found.provisioning_state).lower() == "failed" else Level.OK
+        return level, f"{wanted.name}: {found.size}, {str(found.provisioning_state).lower()}"
+
+    def endpoint(self) -> Outcome:
+        """Look up who serves, and whether a rollout is under way."""
+        found = endpoints.find(self._site.workspace, self._site.endpoint)
+        if found is None:
+            return Level.OK, f"{self._site.endpoint} does not exist yet: deploy creates it"
+        serving = ", ".join(f"{name} {weight} %" for name, weight in found.traffic.items() if weight)
+        level = Level.OK if serving else Level.WARNING
+        return level, f"{found.name}: {serving or 'nobody serves'}; {endpoints_seen.progress(found)}"
+
+    @cached_property
+    def _model(self) -> FoundationModel:
+        return assets.foundation_model(self._site.workspace, self._site.settings.finetune.model)
+
+
+def examined(check: Callable[[], Outcome]) -> Check:
+    """Return a check's outcome; what it raises for people is a failure."""
+    try:
+        level, said = check()
+    except MlopsError as error:
+        level, said = Level.FAILURE, str(error)
+    return Check(check.__name__.replace("_", "-"), level, said)
+
+
+def python() -> Outcome:
+    """Look at the interpreter."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Level.OK, f"Python {version} at {sys.prefix}"
+
+
+def packages() -> Outcome:
+    """Compare what is installed with the locked versions."""
+    locked = dict(line.split(" ")[0].split("==") for line in LOCK.read_text().splitlines() if "==" in line)
+    there = {name: version for name in locked if (version := _installed(name))}
+    others = [f"{name} {version}" for name, version in there.items() if version.split("+")[0] != locked[name]]
+    if others:
+        return Level.WARNING, f"not the locked version: {', '.join(others)}; `nox -s tests` installs those"
+    return Level.OK, f"{len(there)} packages at their locked versions"
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def disk() -> Outcome:
+    """Look at the room in this folder."""
+    free = shutil.disk_usage(Path.cwd()).free / 1e9
+    if free < FREE_GB:
+        return Level.WARNING, f"{free:.1f} GB are free here: data and models of a release take up to {FREE_GB} GB"
+    return Level.OK, f"{free:.0f} GB are free"
+
+
+def sign_in() -> Outcome:
+    """Look at how one signs in here; whether that works is seen when the workspace is opened."""
+    if not os.environ.get("GITHUB_ACTIONS"):
+        return Level.OK, "as DefaultAzureCredential finds it: environment, managed identity, Azure CLI"
+    missing = [name for name in (*REQUEST, *IDS) if not os.environ.get(name)]
+    if missing:
+        return Level.FAILURE, (
+            f"{', '.join(missing)} not set: the job needs `permissions: id-token: write`, and the variables that "
+            "`mlops bootstrap` names"
+        )
+    return Level.OK, "by GitHub's OIDC, renewed as long as the job runs"
