@@ -154,7 +154,7 @@ def crew(site: Site, *, candidate: str, examples: Sequence[Example], id: str, st
     with holding as held, opened(client):
         told = Told(site, held)
         plane = AzurePlane(site.workspace, site.endpoint, plan.write_timeout_s)
-        asker = Asker.of(client, examples, streams=client.streams(examples[0].messages, deployment=candidate))
+        asker = Asker.of(client, examples, candidate=candidate)
         runner = Runner(plane, held, asker, Journal(RUNS / id / "rollout.jsonl"), told)
         yield Crew(runner, plane.read(), told, plane)
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -33,21 +34,28 @@ def endless(examples: Sequence[Example]) -> Iterator[Example]:
 
 @dataclass(frozen=True)
 class Asker:
-    """Who asks: every second conversation is streamed, if streams are served."""
+    """Who asks: in a bake every second conversation is streamed, if the candidate serves streams."""
 
     probe: Probe
+    candidate: str
     examples: Iterator[Example]
     references: dict[int, str]
-    streams: bool
 
     @classmethod
-    def of(cls, probe: Probe, examples: Sequence[Example], *, streams: bool) -> Asker:
+    def of(cls, probe: Probe, examples: Sequence[Example], *, candidate: str) -> Asker:
         """Return one that knows the examples' answers."""
-        return cls(probe, endless(examples), {each.number: each.reference for each in examples}, streams)
+        return cls(probe, candidate, endless(examples), {each.number: each.reference for each in examples})
 
-    def wave(self, pool: ThreadPoolExecutor, pins: Sequence[str | None], *, size: int) -> list[Sample]:
+    @cached_property
+    def streams(self) -> bool:
+        """Return whether the candidate serves streams; it is asked only once, and not before somebody wants to know."""
+        return self.probe.streams(next(self.examples).messages, deployment=self.candidate)
+
+    def wave(
+        self, pool: ThreadPoolExecutor, pins: Sequence[str | None], *, size: int, stream: bool = False
+    ) -> list[Sample]:
         """Return what came of `size` conversations, each put to every pin."""
-        chosen = [(next(self.examples), self.streams and number % 2 == 1) for number in range(size)]
+        chosen = [(next(self.examples), stream and number % 2 == 1) for number in range(size)]
         return list(pool.map(self._ask, [(*each, pin) for each in chosen for pin in pins]))
 
     def _ask(self, job: tuple[Example, bool, str | None]) -> Sample:
@@ -85,7 +93,9 @@ def bake(
     with ThreadPoolExecutor(plan.concurrency) as pool:
         while clock.now() < end:
             wave_start = clock.now()
-            window = replace(window, samples=(*window.samples, *asker.wave(pool, pins, size=plan.concurrency)))
+            window = replace(
+                window, samples=(*window.samples, *asker.wave(pool, pins, size=plan.concurrency, stream=asker.streams))
+            )
             watch(window)
             if reason := hopeless(window, plan):
                 return window, reason

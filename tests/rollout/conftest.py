@@ -133,6 +133,11 @@ class World:
         self.is_smoked |= name == "green" and given["status"] == 200
         return Sample(pin=deployment, deployment=name, example=example, ttfb_s=0.1 if stream else None, **given)
 
+    def streams(self, messages: Any, *, deployment: str) -> bool:
+        """Serve streams."""
+        assert messages
+        return deployment == "green"
+
     def post(self, body: Any, *, deployment: str) -> Sample:
         """Refuse what is no question."""
         assert body
@@ -147,7 +152,7 @@ class World:
         self.epoch += 1
         clock = Clock(now=lambda: self.seconds, sleep=self.sleep)
         journal = _Journal(Path(), self)
-        asker = Asker.of(self, EXAMPLES, streams=True)  # type: ignore[arg-type]  # it answers like a probe
+        asker = Asker.of(self, EXAMPLES, candidate="green")  # type: ignore[arg-type]  # it answers like a probe
         return Runner(self, _Lease(self, self.epoch), asker, journal, lambda state, _: self.told(state), clock)
 
     def plan(self, **settings: Any) -> RolloutPlan:
