@@ -48,9 +48,7 @@ def deploy(
     Raises AzureError with the cause in its first line and the end of both containers' logs if it does not come up; it
     is deleted again then, because a deployment whose first provisioning failed cannot be repaired.
     """
-    wanted = _specification(name, model, settings, tags)
-    if request_timeout_ms is not None:
-        wanted.request_settings.request_timeout_ms = request_timeout_ms
+    wanted = _specification(name, model, settings, tags, request_timeout_ms or 1000 * settings.request_timeout_s)
     try:
         with azure_errors(f"deploy {model} as {name}"), quiet():
             poller = workspace.ml.online_deployments.begin_create_or_update(wanted)
@@ -73,7 +71,9 @@ def cause(logs: str) -> str:
     return [*raised[:1], *named[-1:], *lines[-1:], "its logs are empty"][0]
 
 
-def _specification(name: str, model: str, settings: DeploySettings, tags: Mapping[str, str]) -> ManagedOnlineDeployment:
+def _specification(
+    name: str, model: str, settings: DeploySettings, tags: Mapping[str, str], request_timeout_ms: int
+) -> ManagedOnlineDeployment:
     from azure.ai.ml.entities import ManagedOnlineDeployment, OnlineRequestSettings
 
     return ManagedOnlineDeployment(
@@ -85,7 +85,7 @@ def _specification(name: str, model: str, settings: DeploySettings, tags: Mappin
         liveness_probe=_probe(settings.startup_s),
         readiness_probe=_probe(settings.startup_s),
         request_settings=OnlineRequestSettings(
-            request_timeout_ms=1000 * settings.request_timeout_s,
+            request_timeout_ms=request_timeout_ms,
             max_concurrent_requests_per_instance=settings.max_concurrent_requests,
         ),
         tags={**tags, FINGERPRINT: fingerprint(model, settings)},
