@@ -47,7 +47,7 @@ def timeline(moments: Sequence[Moment], *, title: str) -> str:
     weight.set_ylabel("weight, %")
     rates = [100 * moment.num_failed / moment.num_requests if moment.num_requests else None for moment in moments]
     errors.plot(*_known(seconds, rates), color=BAD)
-    errors.set_ylim(bottom=-0.5)
+    errors.set_ylim(0, 1.1 * max([1.0, *(rate for rate in rates if rate)]))
     errors.set_ylabel("errors, %")
     latency.plot(*_known(seconds, [moment.latency_s for moment in moments]), color=CANDIDATE, label="candidate")
     latency.plot(*_known(seconds, [moment.stable_latency_s for moment in moments]), color=STABLE, label="stable")
