@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import base64
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from pydantic import ValidationError
-
-from mlops.datasets.card import DataCard
 from mlops.records import DataAsset, Deployment, Evaluation, FineTuningJob, GateDecision, RegisteredModel, Rollout
-from mlops.reports import plots, rollout_report, times
-from mlops.reports.visible import visible
+from mlops.reports import rollout_report
+from mlops.reports.markup import environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from jinja2 import Environment
 
     from mlops.records import Answer
     from mlops.reports.curves import Curve
@@ -41,10 +35,9 @@ def html(release: Release, folder: Path, *, curves: Curves) -> str:
     """Return the report with the training's curves; data card and gate report are in it where the run has them."""
     from markupsafe import Markup
 
-    card = _card(folder)
     deployment, rollout = release.record(Deployment), release.record(Rollout)
     return (
-        _environment()
+        environment("mlops.reports")
         .get_template("report.html.jinja")
         .render(
             release=release,
@@ -52,8 +45,6 @@ def html(release: Release, folder: Path, *, curves: Curves) -> str:
             curves=curves,
             documents=_documents(folder),
             asset=release.record(DataAsset),
-            card=card,
-            lengths=Markup(plots.length_histogram(card.splits[0].lengths, limit=None)) if card else "",  # noqa: S704
             job=release.record(FineTuningJob),
             evaluation=release.record(Evaluation),
             decision=release.record(GateDecision),
@@ -65,32 +56,6 @@ def html(release: Release, folder: Path, *, curves: Curves) -> str:
             picture=_picture(rollout) if rollout and rollout.timeline else "",
         )
     )
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("mlops.reports"),
-        autoescape=True,
-        finalize=lambda value: visible(value) if type(value) is str else value,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"moment": times.moment, "iso": times.iso}
-    return environment
-
-
-def _card(folder: Path) -> DataCard | None:
-    try:
-        return DataCard.model_validate_json((folder / "data-card.json").read_bytes())
-    except (
-        FileNotFoundError,
-        ValidationError,
-    ):  # of a run that was prepared before there were cards, or by another version
-        return None
 
 
 def _documents(folder: Path) -> dict[str, str]:

@@ -21,9 +21,9 @@ from starlette.staticfiles import StaticFiles
 
 from mlops.errors import AzureError, MlopsError
 from mlops.reports import run_report
+from mlops.reports.markup import environment
 from mlops.runs import find_all
 from mlops.studio import views
-from mlops.studio.pages import page
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -132,7 +132,7 @@ def job_live(request: Request) -> Response:
     def look() -> tuple[dict[str, str], bool]:
         view = watch.look()
         names = ("state", "graph", "metrics", "log")
-        shown = {f"job-{part}": page(f"job-{part}", view=view, chosen=log) for part in names}
+        shown = {f"job-{part}": _fragment(f"job-{part}", view=view, chosen=log) for part in names}
         return shown, view.job.is_over
 
     return _live(look)
@@ -154,7 +154,7 @@ def endpoints_live(request: Request) -> Response:
 
     def look() -> tuple[dict[str, str], bool]:
         shown = views.endpoint_views(source)
-        return {f"traffic-{view.endpoint.name}": page("traffic", view=view) for view in shown}, False
+        return {f"traffic-{view.endpoint.name}": _fragment("traffic", view=view) for view in shown}, False
 
     return _live(look)
 
@@ -202,7 +202,7 @@ def _live(look: Callable[[], tuple[dict[str, str], bool]]) -> Response:
             try:
                 shown, over = await run_in_threadpool(look)
             except MlopsError as error:
-                shown = {"notice": page("notice", text=str(error))}
+                shown = {"notice": _fragment("notice", text=str(error))}
             for name, html in shown.items():
                 if sent.get(name) != html:
                     yield f"event: fragment\ndata: {json.dumps({'id': name, 'html': html})}\n\n"
@@ -227,8 +227,12 @@ def _source(request: Request) -> Source:
     return source
 
 
+def _fragment(name: str, **shown: Any) -> str:
+    return environment("mlops.studio", "mlops.reports").get_template(f"{name}.html.jinja").render(**shown)
+
+
 def _page(request: Request, name: str, *, status: int = HTTPStatus.OK, **shown: Any) -> Response:
-    return HTMLResponse(page(name, workspace=_source(request).title, **shown), status_code=status)
+    return HTMLResponse(_fragment(name, workspace=_source(request).title, **shown), status_code=status)
 
 
 def _document(content: str, suffix: str) -> Response:

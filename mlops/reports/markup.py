@@ -1,0 +1,29 @@
+"""Templates of pages: what strangers wrote is text in them, never markup."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from mlops.reports import times
+from mlops.reports.visible import visible
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+@cache
+def environment(*packages: str) -> Environment:
+    """Return the HTML templates of packages; one found in an earlier package hides that of a later."""
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+    made = Environment(
+        loader=ChoiceLoader([PackageLoader(package) for package in packages]),
+        autoescape=True,
+        finalize=lambda value: visible(value) if type(value) is str else value,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"duration": times.duration, "moment": times.moment, "iso": times.iso}
+    return made
