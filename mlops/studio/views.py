@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from mlops.records import FineTuningJob, Rollout
+from mlops.records import Rollout
 from mlops.reports.curves import Curve, curve
 from mlops.reports.release import Release
 from mlops.runs import Run, find_all
@@ -117,15 +117,6 @@ def _logs(job: Job) -> Iterator[Log]:
 def _liveliest(logs: tuple[Log, ...]) -> Log | None:
     """Return what the youngest step says itself, else the first log there is."""
     return next((log for log in reversed(logs) if log.file.startswith(USER_LOGS)), logs[0] if logs else None)
-
-
-def training_curves(source: Source, release: Release) -> Mapping[str, tuple[Curve, ...]]:
-    """Return what the steps of a release's training logged; nothing if it did not come so far.
-
-    Raises AzureError if the workspace does not know the job.
-    """
-    job = release.record(FineTuningJob)
-    return JobWatch(source, job.name).look().curves if job else {}
 
 
 def releases(source: Source) -> list[Release]:

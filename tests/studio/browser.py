@@ -171,7 +171,7 @@ def test_the_keyboard_reaches_everything(page: Page, url: str) -> None:
 def test_a_report_opens_without_a_network(page: Page, toy: ToySource) -> None:
     """From a file, offline, and asking for nothing."""
     asked = list[str]()
-    path = run_report.write(release(find("first", toy.runs)), toy.runs / "first", curves={})
+    path = run_report.write(release(find("first", toy.runs)), toy.runs / "first")
     page.context.set_offline(True)
     page.on("request", lambda request: asked.append(request.url))
     page.goto(path.as_uri())

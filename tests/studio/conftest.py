@@ -15,6 +15,7 @@ import pytest
 
 from mlops.errors import AzureError
 from mlops.records import STAGES, Frozen, Moment, Record, RolloutStep, RuleResult, chain, seal
+from mlops.reports.rollout_report import timeline
 from mlops.rollout.probe import Sample
 from mlops.workspace.history import Job, Point
 from mlops.workspace.serving import ModelVersion, Serving, ServingEndpoint
@@ -177,6 +178,8 @@ def toy(tmp_path: Path) -> ToySource:
     edited.write_text(edited.read_text().replace('"SUCCEEDED"', '"PAUSED"'))
     page = "<!DOCTYPE html><html lang=en><title>Data card</title><h1>Data card</h1>"
     (runs / "first" / "data-card.html").write_text(page)
+    picture = timeline(tuple(_moments()), title="chat-local")
+    (runs / "first" / "rollout.svg").write_text(picture)
     step = {"parent": "running", "kind": "command", "started": NOON}
     source = ToySource(runs)
     states = ("running", "Running"), ("done", "Completed"), ("broken", "Failed"), ("waiting", "Queued")

@@ -72,7 +72,7 @@ def test_only_runs_and_their_documents_are_answered(client: TestClient, path: st
 
 
 def test_a_release_has_its_report(client: TestClient) -> None:
-    """With the data card in it, whole; a training job that the workspace does not know is no obstacle."""
+    """With the data card in it, whole."""
     page = client.get("/releases/first/report").text
     assert "<h1>Release first</h1>" in page
     assert "&lt;h1&gt;Data card&lt;/h1&gt;" in page
