@@ -134,9 +134,10 @@ def github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHub]:
     subprocess.run(["git", "clone", "--quiet", ROOT, github.checkout], check=True)  # noqa: S607 - as found on PATH
     for path in (github.checkout / ".github" / "workflows").iterdir():
         path.write_text(path.read_text().replace("  queue: max\n", ""))  # GitHub has it since May 2026, act not yet
+    # Started by a job, it would run from that job's checkout, which is gone when the job ends.
+    home, _ = daemon.start(github.folder / "emulator")
     yield github
-    if (github.folder / "emulator").exists():
-        daemon.stop(daemon.open_home(github.folder / "emulator"))
+    daemon.stop(home)
 
 
 def test_a_forks_pull_request_is_released_on_the_emulator(github: GitHub) -> None:
