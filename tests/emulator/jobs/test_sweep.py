@@ -157,7 +157,7 @@ def test_hopeless_trial_is_stopped(jobs: Jobs) -> None:
     )
     name = jobs.start(job)
     assert jobs.end(name).properties["score"] == "9.0"
-    assert jobs.steps(name) == {f"{job.display_name}_0": "Completed", f"{job.display_name}_1": "Canceled"}
+    assert sorted(jobs.steps(name).values()) == ["Canceled", "Completed"]
 
 
 def test_sweep_is_a_step_like_any_other(ml: MLClient, jobs: Jobs, tmp_path: Path) -> None:
