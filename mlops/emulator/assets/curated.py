@@ -16,6 +16,15 @@ _NAME = re.compile(
     re.IGNORECASE,
 )
 
+# How jobs and deployments name them: the SDK leaves it to the service what that means.
+_SHORT = re.compile(r"azureml:(AzureML-[^/:@]+)(?:[:@][^/]+)?", re.IGNORECASE)
+
+
+def short_name(id_: str) -> str | None:
+    """Return the name of the curated environment that `azureml:AzureML-…` means, or None for another form."""
+    match = _SHORT.fullmatch(id_)
+    return match[1] if match else None
+
 
 def versions(container_id: str, version: str) -> list[Document]:
     """Return a version of a curated environment, its container before it; nothing if the name is not one's."""

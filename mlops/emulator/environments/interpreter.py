@@ -30,7 +30,8 @@ async def find(app: web.Application, environment: str | None, *, log: Path) -> P
     document = app[STORE].get(id_.removeprefix("azureml:") if "/subscriptions/" in id_ else id_)
     conda_file = document["properties"].get("condaFile") if document else None
     *_, name, _, version = ["", "", "", *id_.split("/")]
-    return await provide(app, conda_file, name=f"Environment {name}:{version}" if name else "No environment", log=log)
+    said = f"{name}:{version}" if name else id_.removeprefix("azureml:")
+    return await provide(app, conda_file, name=f"Environment {said}" if said else "No environment", log=log)
 
 
 async def provide(

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from mlops.emulator.assets import curated
 from mlops.emulator.errors import bad_request
 from mlops.emulator.home import REGISTRY
 from mlops.emulator.jobs import command, components, history, launch, pipeline, sweep
@@ -75,7 +76,7 @@ def _check(store: Store, step: Step, settings: Mapping[str, Any], *, workspace: 
 
 
 def _exists(store: Store, asset: str) -> bool:
-    if asset.startswith(_CURATED):
+    if asset.startswith(_CURATED) or curated.short_name(asset):
         return True
     if match := _LABEL.fullmatch(asset):
         return bool(store.children(f"{match['asset']}/versions"))

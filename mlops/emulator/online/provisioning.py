@@ -8,6 +8,7 @@ import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from mlops.emulator.assets import curated
 from mlops.emulator.context import HOME, STORE
 from mlops.emulator.errors import ArmError
 from mlops.emulator.online import images, specification, storage_initializer
@@ -63,7 +64,7 @@ def refusal(app: web.Application, document: Document) -> str | None:
         "environment": properties.get("environmentId"),
     }
     for kind, id_ in named.items():
-        if id_ and app[STORE].get(id_) is None:
+        if id_ and app[STORE].get(id_) is None and not curated.short_name(id_):
             return f"The deployment's {kind} was not found: {id_}."
     if named["code"]:
         return None if named["environment"] else f"{_NO_IMAGE} Give an environment beside the code configuration."

@@ -130,6 +130,7 @@ def test_environments_by_every_name(ml: MLClient, tmp_path: Path, unique: str) -
         Environment(image="ubuntu", conda_file=str(tmp_path / "conda.yml")),
         Environment(build=BuildContext(path=str(tmp_path / "docker"))),
         "azureml://registries/azureml/environments/acft-hf-nlp-gpu/labels/latest",
+        "AzureML-sklearn-1.0-ubuntu20.04-py38-cpu:1",
     ]
     from azure.ai.ml import command
 
