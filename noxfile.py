@@ -28,6 +28,8 @@ BENCHMARKS = (
     "duplicates",
     "trainer",
     "rollout",
+    "gate",
+    "evaluation",
 )
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 

@@ -50,7 +50,7 @@ class Run:
         if self.damage or last is None:
             return "damaged"
         if isinstance(last, GateDecision):
-            return str(last.verdict)
+            return last.outcome
         if isinstance(last, Rollout):
             return last.phase.lower().replace("_", " ")
         return "in progress"

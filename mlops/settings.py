@@ -109,12 +109,24 @@ class FinetuneSettings(Section):
     """Submit a new job where one of the same data, settings, code and model is there."""
 
 
+class JudgeSettings(Section):
+    """A model behind an OpenAI-compatible endpoint that compares answers; `url` ends where `chat/completions` begins.
+
+    The key is read from a variable of the environment, and is no setting.
+    """
+
+    url: str = Field(pattern=r"^https?://")
+    model: str
+    key_variable: str = "JUDGE_API_KEY"
+
+
 class EvaluateSettings(Section):
-    """How much of the test split is scored."""
+    """How much of the test split is scored, and whether a judge model compares the answers."""
 
     num_examples: int = Field(ge=2)
     num_generations: int = Field(ge=0)
     max_new_tokens: int = Field(ge=1)
+    judge: JudgeSettings | None = None
 
 
 class RegisterSettings(Section):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlops import stage
+from mlops import stage, verification
 from mlops.compute.allow_list import check_size
 from mlops.compute.serving import check_quota
 from mlops.errors import AzureError, InputError
@@ -25,6 +25,7 @@ COLORS = ("blue", "green")
 def deploy(context: Context, model: RegisteredModel) -> Deployment:
     """Put the model behind the endpoint's idle color, without traffic, and ask it questions."""
     settings = context.settings.deploy
+    verification.check_model(context.workspace, model)
     _check_instance_type(context)
     endpoint = _no_other_rollout(context, _endpoint(context))
     _check_champion(context, endpoint, model)

@@ -8,15 +8,20 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from mlops import stage
-from mlops.datasets.examples import file_sha256
-from mlops.records import Evaluation, FineTuningJob
+from mlops import stage, verification
+from mlops.datasets.examples import add_preferences, file_sha256, read_answers
+from mlops.gates.scores import reference_of
+from mlops.records import Evaluation, FineTuningJob, ScoredModel
 from mlops.reports.progress import progress
+from mlops.settings import JudgeSettings
 from mlops.stage import Context
-from mlops.workspace import endpoints
+from mlops.workspace import assets, endpoints
 from mlops.workspace.jobs import download, follow, submit_component
 
 SPEC = Path(__file__).parent / "specs" / "evaluate.yml"
+DATA = Path(__file__).parent.parent / "data"
+GENERAL, BEHAVIOR = DATA / "general.jsonl", DATA / "behaviour.jsonl"
+SHOWN = ("loss", "perplexity", "rougeL", "general_loss", "behavior_passed")
 
 
 def evaluate(context: Context, job: FineTuningJob) -> Evaluation:
@@ -24,7 +29,8 @@ def evaluate(context: Context, job: FineTuningJob) -> Evaluation:
     champion = _champion(context)
     context.say(f"champion: {champion or 'none, nothing serves yet'}")
     inputs = _inputs(context, job, champion)
-    digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:8]
+    asked = [file_sha256(path) for path in (GENERAL, BEHAVIOR)]
+    digest = hashlib.sha256(json.dumps([inputs, asked], sort_keys=True).encode()).hexdigest()[:8]
     name = f"evaluate-{context.run}-{digest}"
     submission = submit_component(
         context.workspace, SPEC, inputs, name=name, experiment=job.experiment, compute=job.compute
@@ -32,7 +38,9 @@ def evaluate(context: Context, job: FineTuningJob) -> Evaluation:
     context.say(str(submission))
     with progress(context.console) as show:
         studio_url = follow(context.workspace, submission.name, log=context.folder / "evaluate.log", on_line=show)
-    return _record(context, job, submission.name, champion, studio_url)
+    evaluation = _record(context, job, submission.name, champion, studio_url)
+    verification.mark_evaluation(context.workspace, evaluation)
+    return evaluation
 
 
 def _champion(context: Context) -> str | None:
@@ -49,7 +57,10 @@ def _inputs(context: Context, job: FineTuningJob, champion: str | None) -> dict[
     inputs: dict[str, Any] = {
         "candidate": ("mlflow_model", job.trained_model),
         "base": ("mlflow_model", job.foundation_model),
+        "train_data": ("uri_file", job.data.train.uri),
         "test_data": ("uri_file", job.data.test.uri),
+        "general": ("uri_file", str(GENERAL)),
+        "behavior": ("uri_file", str(BEHAVIOR)),
         "num_examples": settings.num_examples,
         "num_generations": settings.num_generations,
         "max_new_tokens": settings.max_new_tokens,
@@ -63,22 +74,56 @@ def _record(context: Context, job: FineTuningJob, name: str, champion: str | Non
     results = download(context.workspace, name, "evaluation", folder)
     metrics = json.loads((results / "metrics.json").read_bytes())
     shutil.copy(results / "examples.parquet", context.folder / "examples.parquet")
+    if context.settings.evaluate.judge is not None:
+        _ask_judge(context, context.settings.evaluate.judge)
     models = {
         model: {name: value for name, value in values.items() if value is not None}
         for model, values in metrics["models"].items()
     }
     for model, values in models.items():
-        context.say(f"{model}: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
+        context.say(f"{model}: " + ", ".join(f"{name} {values[name]:.4g}" for name in SHOWN if name in values))
     return Evaluation(
         job=job,
         name=name,
         champion=champion,
+        models=_models(context, job, champion, metrics["sha256"]),
         num_examples=metrics["num_examples"],
+        contamination=metrics["contamination"],
+        scored_at=metrics["scored_at"],
         test_data_sha256=metrics["test_data_sha256"],
         examples_sha256=file_sha256(context.folder / "examples.parquet"),
         metrics=models,
         studio_url=studio_url,
     )
+
+
+def _ask_judge(context: Context, settings: JudgeSettings) -> None:
+    """Add to the examples which answers a judge model prefers, the candidate's or its reference's."""
+    from mlops.judge import preferences
+
+    path = context.folder / "examples.parquet"
+    answers = read_answers(path, sha256=file_sha256(path))
+    reference = reference_of({row["model"] for row in answers})
+    found = preferences(settings, answers, reference, cache=context.folder.parent / ".cache" / "judge")
+    add_preferences(path, found, reference=reference)
+    context.say(f"{settings.model} prefers the candidate in {sum(found.values()):g} of {len(found)} answers")
+
+
+def _models(
+    context: Context, job: FineTuningJob, champion: str | None, found: dict[str, str]
+) -> dict[str, ScoredModel]:
+    """Return who was scored as what; the champion beside the hash that it was registered with."""
+    ids = {"candidate": job.trained_model, "champion": champion, "base": job.foundation_model}
+    known = {"champion": _registered_sha256(context, champion) if champion else None}
+    return {
+        role: ScoredModel(id=str(ids[role]), sha256=sha256, registered_sha256=known.get(role))
+        for role, sha256 in found.items()
+    }
+
+
+def _registered_sha256(context: Context, model: str) -> str | None:
+    """Return the hash in the tags of `azureml:NAME:VERSION`; a model that others registered has none."""
+    return assets.model_tags(context.workspace, model).get(verification.MODEL_SHA256)
 
 
 if __name__ == "__main__":

@@ -3,30 +3,48 @@
 from __future__ import annotations
 
 from mlops import stage
-from mlops.datasets.examples import read_scores
-from mlops.errors import RecordError
-from mlops.gates.engine import judge
-from mlops.records import Evaluation, GateDecision
+from mlops.datasets.examples import read_answers, read_scores
+from mlops.gates.engine import Judgement, decide
+from mlops.gates.verification import rules
+from mlops.provenance import here_and_now
+from mlops.records import Evaluation, GateDecision, Provenance, Verdict
+from mlops.reports import decision as report
 from mlops.reports import tables
 from mlops.stage import Context
 
 
 def gate(context: Context, evaluation: Evaluation) -> GateDecision:
     """Decide from the evaluation whether the candidate may go to production."""
-    if evaluation.test_data_sha256 != evaluation.job.data.test.sha256:
-        raise RecordError("the evaluation was not made on this run's test split. Run the evaluate stage again.")
-    scores = read_scores(context.folder / "examples.parquet", sha256=evaluation.examples_sha256)
-    judgement = judge(scores, context.settings.gate)
-    decision = GateDecision(
+    path, now = context.folder / "examples.parquet", here_and_now()
+    scores = read_scores(path, sha256=evaluation.examples_sha256)
+    judgement = decide(evaluation, scores, context.settings.gate, now=now.at)
+    decision = _decision(context, evaluation, judgement, now)
+    if judgement.reference == "base":
+        context.say("no champion serves yet: the base model takes its place")
+    for flaw in judgement.flaws:
+        context.say(f"{flaw.code}: {flaw.detail}")
+    answers = read_answers(path, sha256=evaluation.examples_sha256)
+    context.console.print(tables.decision(decision).rich())
+    tables.note(report.markdown(decision, answers))
+    context.say(f"report {report.write(decision, answers, context.folder)}")
+    return decision
+
+
+def _decision(context: Context, evaluation: Evaluation, judgement: Judgement, now: Provenance) -> GateDecision:
+    """Return the record; an override is kept only where there is doubt for it to settle."""
+    settings = context.settings.gate
+    if settings.override and judgement.verdict is not Verdict.INCONCLUSIVE:
+        context.say(f"gate.override is left aside: it settles doubt, and the verdict is {judgement.verdict}")
+    return GateDecision(
         evaluation=evaluation,
         verdict=judgement.verdict,
         reference=judgement.reference,
         results=judgement.results,
+        flaws=judgement.flaws,
+        rules=rules(settings),
+        override=settings.override if judgement.verdict is Verdict.INCONCLUSIVE else None,
+        decided=now,
     )
-    if judgement.reference == "base":
-        context.say("no champion serves yet: the base model takes its place")
-    tables.show(context.console, tables.decision(decision))
-    return decision
 
 
 if __name__ == "__main__":

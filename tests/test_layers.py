@@ -20,6 +20,9 @@ MAY_IMPORT = {
     "gates": PURE,
     "rollout": PURE,
     "layers": PURE,
+    "judge": {"errors", "settings"},
+    "provenance": {"records"},
+    "verification": PURE | {"datasets", "gates", "workspace"},
     "settings": PURE | {"compute", "datasets", "finetuning", "gates", "layers", "rollout"},
     "finetuning": PURE | {"compute"},
     "credentials": {"errors", "settings"},
@@ -35,7 +38,7 @@ MAY_IMPORT = {
     "studio": PURE | {"reports", "rollout", "runs", "settings", "workspace"},
     "commands": PURE
     | {"bootstrap", "datasets", "github", "operations", "planning", "reports", "rollout", "runs", "settings", "stage"}
-    | {"studio", "workspace"},
+    | {"studio", "verification", "workspace"},
     "cli": PURE | {"commands"},
     "trainer": set(),
     "emulator": set(),
@@ -53,7 +56,7 @@ ONLY_IN = {
     "matplotlib": {"reports"},
     "starlette": {"studio"},
     "jinja2": {"reports", "studio", "trainer"},
-    "httpx": {"rollout", "operations", "credentials", "workspace"},
+    "httpx": {"judge", "rollout", "operations", "credentials", "workspace"},
 }
 
 

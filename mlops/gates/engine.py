@@ -1,128 +1,223 @@
-"""Apply the rules to per-example scores: accepted, rejected or inconclusive, and by how much."""
+"""Apply the rules to per-example scores: accepted, rejected or inconclusive, by how much, and how sure that is."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mlops.gates.statistics import mean_interval
-from mlops.records import RuleResult, Verdict
+from mlops.gates.integrity import find_flaws
+from mlops.gates.metrics import PASS_FAIL
+from mlops.gates.scores import Pair, reference_of, select, slices_of
+from mlops.gates.statistics import (
+    Estimate,
+    Mean,
+    PairedShare,
+    Share,
+    distance_seen,
+    examples_needed,
+    holm,
+    power_to_see,
+)
+from mlops.records import Flaw, RuleResult, Verdict
 
 if TYPE_CHECKING:
-    from mlops.gates.rules import GateSettings, Rule
+    from collections.abc import Iterator
+    from datetime import datetime
 
-Scores = Mapping[str, Mapping[str, NDArray[np.float64]]]
-"""Model (candidate, champion, base) -> metric -> one value per example, in the same order for every model."""
+    from mlops.gates.rules import GateSettings, Rule
+    from mlops.gates.scores import Scores
+    from mlops.records import Evaluation
+
+ZERO_REFERENCE: Final = 1e-10
+"""Of a reference of 0 no share can be asked: any gain will do, as in MLflow."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict on a candidate, the model it was compared with, and each rule's result."""
+    """The verdict on a candidate, what it was compared with, each rule's result, and what made judging impossible."""
 
     verdict: Verdict
     reference: str
     results: tuple[RuleResult, ...]
+    flaws: tuple[Flaw, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Finding:
+    """One rule on one slice, before the correction for the number of rules."""
+
+    rule: Rule
+    name: str
+    slice: str | None
+    pair: Pair
+    estimate: Estimate
+    required: float
+    alpha: float
+    p_worse: float
+    """Small where the candidate clearly misses what is required; corrected once all rules are known."""
+
+    @property
+    def blocks(self) -> bool:
+        return self.rule.severity == "block"
+
+
+def decide(evaluation: Evaluation, scores: Scores, settings: GateSettings, *, now: datetime) -> Judgement:
+    """Return the judgement on an evaluation; one that is flawed in any way is rejected, whatever its scores say."""
+    flaws = find_flaws(evaluation, scores, settings, now=now)
+    if flaws:
+        return Judgement(Verdict.REJECTED, reference_of(evaluation.models), (), flaws)
+    return judge(scores, settings)
 
 
 def judge(scores: Scores, settings: GateSettings) -> Judgement:
-    """Return the judgement: one rejected rule rejects, else one inconclusive rule leaves it open.
+    """Return the judgement on scores that have no flaw.
 
-    Without a champion (the first release) the base model stands in for it.
+    A candidate is accepted if it meets every rule that blocks: each at its own confidence, since all must hold
+    (an intersection-union test, Berger 1982). It is rejected if it clearly misses one: any of many may do so by
+    chance, so these p-values are corrected for their number (Holm 1979). A slice can reject, but is too small to be
+    asked for proof. Without a champion, at the first release, the base model stands in for it.
     """
-    reference = "champion" if "champion" in scores else "base"
-    results = tuple(_apply(rule, scores, settings, reference) for rule in settings.rules)
-    verdicts = {result.verdict for result in results}
-    order = (Verdict.REJECTED, Verdict.INCONCLUSIVE, Verdict.ACCEPTED)
-    return Judgement(next(verdict for verdict in order if verdict in verdicts), reference, results)
+    reference = reference_of(scores)
+    findings = [finding for rule in settings.rules for finding in _findings(rule, scores, settings, reference)]
+    findings = _corrected(findings)
+    tests = sum(finding.blocks for finding in findings)
+    results = tuple(_result(finding, settings, tests if finding.blocks else 1) for finding in findings)
+    return Judgement(_overall(results), reference, results)
 
 
-def _apply(rule: Rule, scores: Scores, settings: GateSettings, reference: str) -> RuleResult:
+def _findings(rule: Rule, scores: Scores, settings: GateSettings, reference: str) -> Iterator[_Finding]:
+    """Yield the rule on all examples, then on each slice that has enough of them."""
     against = reference if rule.against == "champion" else rule.against
-    name = rule.name if against == rule.against else f"{rule.metric} against {against} (no champion yet)"
-    columns = [scores.get(model, {}).get(rule.metric) for model in ("candidate", against) if model]
-    if (flaw := _flaw(columns)) is not None:
-        return _no_numbers(name, Verdict.REJECTED, f"{name}: {flaw}")
-    candidate, *others = [column for column in columns if column is not None]
-    if len(candidate) < settings.min_examples:
-        few = f"{name}: {len(candidate)} examples, gate.min_examples asks for {settings.min_examples}"
-        return _no_numbers(name, Verdict.INCONCLUSIVE, few)
-    return _compare(rule, name, candidate, others[0] if others else None, settings.confidence)
+    name = rule.name if against == rule.against else f"{rule.name.removesuffix('champion')}base (no champion yet)"
+    pair = select(scores, rule.metric, rule.suite, against)
+    yield _finding(rule, name, None, pair, settings)
+    for label, part in slices_of(scores, pair, rule.slices):
+        if len(part.candidate) >= _least(rule, settings):
+            yield _finding(rule, name, label, part, settings)
 
 
-def _flaw(columns: list[NDArray[np.float64] | None]) -> str | None:
-    """Return what makes scores unfit to be judged, or None."""
-    if any(column is None for column in columns):
-        return "the evaluation has no such scores"
-    lengths = {len(column) for column in columns if column is not None}
-    if len(lengths) != 1 or 0 in lengths:
-        return f"the models were scored on different numbers of examples ({sorted(lengths)})"
-    if not all(np.isfinite(column).all() for column in columns if column is not None):
-        return "a score is not a finite number"
-    return None
+def _finding(rule: Rule, name: str, label: str | None, pair: Pair, settings: GateSettings) -> _Finding:
+    estimate = _estimate(rule, pair)
+    required = _required(rule, pair)
+    alpha = (1 - (rule.confidence or settings.confidence)) / 2
+    return _Finding(rule, name, label, pair, estimate, required, alpha, estimate.p_not_below(required))
 
 
-def _no_numbers(name: str, verdict: Verdict, reason: str) -> RuleResult:
-    return RuleResult(
-        rule=name,
-        verdict=verdict,
-        candidate=0,
-        reference=None,
-        change=0,
-        low=0,
-        high=0,
-        required=0,
-        reason=reason,
-    )
-
-
-def _compare(
-    rule: Rule,
-    name: str,
-    candidate: NDArray[np.float64],
-    reference: NDArray[np.float64] | None,
-    confidence: float,
-) -> RuleResult:
+def _estimate(rule: Rule, pair: Pair) -> Estimate:
+    """Return the change for the better: paired differences, or the candidate's own distance to the threshold."""
     sign = 1 if rule.greater_is_better else -1
-    target = reference if reference is not None else np.full_like(candidate, rule.threshold)
-    change, low, high = mean_interval(sign * (candidate - target), confidence=confidence)
-    required = _required(rule, float(np.mean(target))) if reference is not None else 0.0
-    verdict = _verdict(low, high, required)
-    return RuleResult(
-        rule=name,
-        verdict=verdict,
-        candidate=float(np.mean(candidate)),
-        reference=float(np.mean(target)),
-        change=change,
-        low=low,
-        high=high,
-        required=required,
-        reason=_reason(name, verdict, (change, low, high, required), confidence),
-    )
+    if pair.reference is None:
+        threshold = rule.threshold or 0.0
+        if rule.metric in PASS_FAIL:
+            passes = pair.candidate if rule.greater_is_better else 1 - pair.candidate
+            return Share(passes, threshold if rule.greater_is_better else 1 - threshold)
+        return Mean(sign * (pair.candidate - threshold))
+    differences = sign * (pair.candidate - pair.reference)
+    return PairedShare(differences) if rule.metric in PASS_FAIL else Mean(differences)
 
 
-def _required(rule: Rule, reference: float) -> float:
+def _required(rule: Rule, pair: Pair) -> float:
     """Return the least change for the better, in the metric's unit; with neither demand, no loss is allowed."""
     demands = []
     if rule.min_absolute_change is not None:
         demands.append(rule.min_absolute_change)
-    if rule.min_relative_change is not None:
-        demands.append(rule.min_relative_change * abs(reference))
+    if rule.min_relative_change is not None and pair.reference is not None:
+        mean = abs(float(np.mean(pair.reference)))
+        asks_for_gain = rule.min_relative_change > 0
+        demands.append(rule.min_relative_change * mean if mean or not asks_for_gain else ZERO_REFERENCE)
     return max(demands, default=0.0)
 
 
-def _verdict(low: float, high: float, required: float) -> Verdict:
-    if low >= required:
-        return Verdict.ACCEPTED
-    return Verdict.REJECTED if high < required else Verdict.INCONCLUSIVE
+def _corrected(findings: list[_Finding]) -> list[_Finding]:
+    adjusted = iter(holm([finding.p_worse for finding in findings if finding.blocks]))
+    return [replace(finding, p_worse=next(adjusted)) if finding.blocks else finding for finding in findings]
 
 
-def _reason(name: str, verdict: Verdict, numbers: tuple[float, float, float, float], confidence: float) -> str:
-    change, low, high, required = numbers
-    said = f"{name}: change for the better {change:+.4f} ({confidence:.0%} interval {low:+.4f} to {high:+.4f})"
-    if verdict is Verdict.REJECTED:
-        return f"{said} misses the required {required:+.4f} by {required - change:.4f}"
-    return f"{said}, required {required:+.4f}"
+def _least(rule: Rule, settings: GateSettings) -> int:
+    return rule.min_examples or settings.min_examples
+
+
+def _verdict(finding: _Finding, least: int) -> Verdict:
+    """Return what the rule says; a clear miss needs no minimum of examples, being met does."""
+    if finding.p_worse <= finding.alpha:
+        return Verdict.REJECTED
+    is_met = finding.estimate.p_not_above(finding.required) <= finding.alpha
+    return Verdict.ACCEPTED if is_met and len(finding.pair.candidate) >= least else Verdict.INCONCLUSIVE
+
+
+def _result(finding: _Finding, settings: GateSettings, tests: int) -> RuleResult:
+    pair, estimate, rule = finding.pair, finding.estimate, finding.rule
+    confidence, size = 1 - 2 * finding.alpha, len(pair.candidate)
+    low, high = estimate.interval(confidence)
+    verdict = _verdict(finding, _least(rule, settings))
+    error = estimate.spread / math.sqrt(size)
+    seen = distance_seen(error, alpha=finding.alpha / tests, power=settings.power)
+    result = RuleResult(
+        rule=finding.name,
+        metric=rule.metric,
+        suite=rule.suite,
+        slice=finding.slice,
+        severity=rule.severity,
+        verdict=verdict,
+        num_examples=size,
+        candidate=float(np.mean(pair.candidate)),
+        reference=None if pair.reference is None else float(np.mean(pair.reference)),
+        change=estimate.change,
+        low=low,
+        high=high,
+        confidence=confidence,
+        required=finding.required,
+        p_worse=finding.p_worse,
+        p_not_better=estimate.p_not_above(finding.required),
+        effect=estimate.change / estimate.spread if estimate.spread else None,
+        detectable=finding.required - seen,
+        num_more=_more(finding, settings, tests) if verdict is Verdict.INCONCLUSIVE else None,
+        reason="",
+    )
+    return result.model_copy(update={"reason": _reason(result, settings.power)})
+
+
+def _more(finding: _Finding, settings: GateSettings, tests: int) -> int | None:
+    """Return how many more examples would decide if the change and its spread stay what they seem, or None."""
+    distance = finding.estimate.change - finding.required
+    alpha = finding.alpha if distance > 0 else finding.alpha / tests
+    total = examples_needed(distance, finding.estimate.spread, alpha=alpha, power=settings.power)
+    if math.isinf(total):
+        return None
+    size = len(finding.pair.candidate)
+    return max(_least(finding.rule, settings) - size, math.ceil(total) - size, 1)
+
+
+def expected_power(result: RuleResult, change: float, *, tests: int = 1) -> float:
+    """Return how surely an evaluation like this one rejects a candidate whose true change is this one."""
+    alpha = (1 - result.confidence) / 2 / tests
+    spread = abs(result.change / result.effect) if result.effect else 0.0
+    return power_to_see(result.required - change, spread / math.sqrt(result.num_examples), alpha=alpha)
+
+
+def _reason(result: RuleResult, power: float) -> str:
+    name = result.rule if result.slice is None else f"{result.rule}, {result.slice}"
+    said = (
+        f"{name}: change for the better {result.change:+.4f} "
+        f"({result.confidence:.0%} interval {result.low:+.4f} to {result.high:+.4f})"
+    )
+    if result.verdict is Verdict.REJECTED:
+        return f"{said} misses the required {result.required:+.4f} by {result.required - result.change:.4f}"
+    if result.verdict is Verdict.ACCEPTED:
+        return f"{said}, required {result.required:+.4f}"
+    more = "no number of examples is likely to decide" if result.num_more is None else f"{result.num_more:,} more"
+    return f"{said}, required {result.required:+.4f}, cannot be told from {result.num_examples:,} examples: {more}" + (
+        "" if result.num_more is None else f" would decide with {power:.0%} probability"
+    )
+
+
+def _overall(results: tuple[RuleResult, ...]) -> Verdict:
+    blocking = [result for result in results if result.severity == "block"]
+    if any(result.verdict is Verdict.REJECTED for result in blocking):
+        return Verdict.REJECTED
+    if any(result.verdict is Verdict.INCONCLUSIVE and result.slice is None for result in blocking):
+        return Verdict.INCONCLUSIVE
+    return Verdict.ACCEPTED

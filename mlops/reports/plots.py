@@ -1,12 +1,15 @@
-"""Histograms as SVG that goes into a page: no background, colors of the page."""
+"""Histograms and intervals as SVG that goes into a page: no background, colors of the page."""
 
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from matplotlib.figure import Figure
 
     from mlops.datasets.lengths import Lengths
 
@@ -28,6 +31,18 @@ SETTINGS: Final = {
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A change for the better between its bounds, and the one that was required, in one unit."""
+
+    label: str
+    low: float
+    change: float
+    high: float
+    required: float
+    met: bool
 
 
 def length_histogram(lengths: Lengths, *, limit: int | None) -> str:
@@ -75,9 +90,38 @@ def _bars(
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(nbins=5, integer=True))
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-        drawn = io.StringIO()
-        figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
+        return _drawn(figure)
+
+
+def _drawn(figure: Figure) -> str:
+    """Return a figure as SVG in the page's colors."""
+    drawn = io.StringIO()
+    figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
     svg = drawn.getvalue()
     for placeholder, color in COLORS.items():
         svg = svg.replace(placeholder, color)
     return svg[svg.index("<svg") :]
+
+
+def forest(rows: Sequence[Interval]) -> str:
+    """Return one line per rule: the change for the better with its interval, and a mark where it had to reach.
+
+    All in standard deviations of the examples' differences, so that metrics of any unit stand side by side.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(SETTINGS):  # type: ignore[arg-type]  # its names are literals
+        figure = Figure((8.0, 0.9 + 0.42 * len(rows)), layout="constrained")
+        axes = figure.add_subplot()
+        for place, row in enumerate(rows):
+            style = {"color": BARS if row.met else TEXT, "linestyle": "-" if row.met else "--"}
+            axes.plot([row.low, row.high], [place, place], linewidth=2, **style)
+            axes.plot(row.change, place, "o", color=style["color"], markersize=7)
+            axes.plot(row.required, place, "|", color=TEXT, markersize=16, markeredgewidth=2)
+        axes.axvline(0, color=TEXT, linewidth=0.6, alpha=0.6)
+        axes.set_yticks(range(len(rows)), [row.label for row in rows])
+        axes.invert_yaxis()
+        axes.margins(y=0.12)
+        axes.set_xlabel("← worse · change in standard deviations · better →")
+        return _drawn(figure)

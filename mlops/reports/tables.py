@@ -68,21 +68,23 @@ def note(markdown: str) -> None:
 
 
 def decision(record: GateDecision) -> Table:
-    """Return what each rule said, the candidate beside its reference."""
+    """Return what each rule said, the candidate beside its reference; an override and flaws are never left out."""
     rows = tuple(
         (
-            result.rule,
+            result.rule if result.slice is None else f"  {result.slice}",
+            f"{result.num_examples:,}",
             f"{result.candidate:.4f}",
             "" if result.reference is None else f"{result.reference:.4f}",
             f"{result.change:+.4f}",
             f"{result.low:+.4f} to {result.high:+.4f}",
             f"{result.required:+.4f}",
-            str(result.verdict),
+            f"{result.verdict}{' (warns only)' if result.severity == 'warn' else ''}",
         )
         for result in record.results
     )
-    headings = ("rule", "candidate", "reference", "better by", "interval", "required", "verdict")
-    return Table(f"Gate: {record.verdict}, compared with the {record.reference}", headings, rows)
+    flaws = tuple((f"{flaw.code}: {flaw.detail}", *[""] * 6, "rejected") for flaw in record.flaws)
+    headings = ("rule", "examples", "candidate", "reference", "better by", "interval", "required", "verdict")
+    return Table(f"Gate: {record.outcome}, compared with the {record.reference}", headings, (*flaws, *rows))
 
 
 def recipe(

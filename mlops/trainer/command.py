@@ -11,9 +11,10 @@ def run_command(command: Callable[[], None]) -> int:
     """Give the exit code: 0 done, 2 a user's mistake.
 
     A job reads and writes the folders it is given; the Hub is closed so that no library asks it for more. That is
-    read when the libraries are imported, so the commands import them later.
+    read when the libraries are imported, so the commands import them later. So is MLflow's telemetry, whose thread
+    changes the environment while other requests read it.
     """
-    os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_PROGRESS_BARS="1")
+    os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_PROGRESS_BARS="1", MLFLOW_DISABLE_TELEMETRY="true")
     try:
         command()
     except TrainerError as error:

@@ -18,12 +18,17 @@ ROLES = ("system", "user", "assistant")
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One usable row of a data file and the line it stands on."""
+    """One usable row of a data file and the line it stands on.
+
+    A closed question has one right answer, word for word.
+    """
 
     path: Path
     line: int
     messages: list[Message]
     prompt_id: str = ""
+    topic: str = ""
+    closed: bool = False
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -96,7 +101,14 @@ def _row(path: Path, number: int, line: str) -> Row:
             f"{path}, line {number}: dataset columns: {columns}, needed: messages. Add the `messages` column."
         )
     messages = [read_message(path, number, message) for message in record["messages"] or []]
-    return Row(path=path, line=number, messages=messages, prompt_id=str(record.get("prompt_id", number)))
+    return Row(
+        path=path,
+        line=number,
+        messages=messages,
+        prompt_id=str(record.get("prompt_id", number)),
+        topic=str(record.get("topic") or ""),
+        closed=record.get("closed") is True,
+    )
 
 
 def read_message(path: Path, number: int, message: Any) -> Message:

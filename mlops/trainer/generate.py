@@ -1,5 +1,6 @@
 """What a model answers, word for word the same every time."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import torch
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from .chat import Message
+from .evaluation.answers import Answer
 from .score import by_length
 
 
@@ -21,20 +23,27 @@ def generate_answers(
     tokenizer: PreTrainedTokenizerBase,
     chats: Sequence[Sequence[Message]],
     *,
-    batch_size: int,
+    batch_tokens: int,
     max_length: int,
     max_new_tokens: int,
-) -> list[str]:
-    """Answer each chat greedily. Of a chat longer than max_length tokens the last ones are read."""
+) -> list[Answer]:
+    """Answer each chat greedily. Of a chat longer than max_length tokens the last ones are read.
+
+    A batch holds chats of like length, at most batch_tokens tokens with padding and answers.
+    """
     prompts = [_prompt(tokenizer, chat)[-max_length:] for chat in chats]
-    answers = [""] * len(chats)
-    for indices in by_length([len(prompt) for prompt in prompts], batch_size=batch_size):
+    answers = [Answer(text="", truncated=False, latency_s=0.0)] * len(chats)
+    ends = _end_tokens(model)
+    for indices in by_length([len(prompt) + max_new_tokens for prompt in prompts], batch_tokens=batch_tokens):
+        start = time.perf_counter()
         batch = tokenizer.pad(
             {"input_ids": [prompts[index] for index in indices]}, padding_side="left", return_tensors="pt"
         )
-        tokens = _generate(model, batch.to(model.device), max_new_tokens=max_new_tokens)
-        for index, text in zip(indices, tokenizer.batch_decode(tokens, skip_special_tokens=True), strict=True):
-            answers[index] = text.strip()
+        tokens = _generate(model, batch.to(model.device), max_new_tokens=max_new_tokens).tolist()
+        seconds = (time.perf_counter() - start) / len(indices)
+        for index, row in zip(indices, tokens, strict=True):
+            text = str(tokenizer.decode(row, skip_special_tokens=True)).strip()
+            answers[index] = Answer(text=text, truncated=ends.isdisjoint(row), latency_s=seconds)
     return answers
 
 
@@ -43,6 +52,11 @@ def _prompt(tokenizer: PreTrainedTokenizerBase, chat: Sequence[Message]) -> list
         list(chat), add_generation_prompt=True, return_dict=True, tokenizer_kwargs={"verbose": False}
     )
     return list(encoded["input_ids"])
+
+
+def _end_tokens(model: PreTrainedModel) -> set[int]:
+    ends = model.generation_config.eos_token_id
+    return set(ends if isinstance(ends, list) else [ends])
 
 
 @torch.inference_mode()

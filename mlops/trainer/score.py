@@ -51,11 +51,11 @@ def score_conversations(
     tokenizer: PreTrainedTokenizerBase,
     conversations: Sequence[EncodedConversation],
     *,
-    batch_size: int,
+    batch_tokens: int,
 ) -> list[Score]:
-    """Score every conversation; the scores stand in the order given."""
+    """Score every conversation, at most batch_tokens tokens at a time; the scores stand in the order given."""
     losses = [0.0] * len(conversations)
-    for indices in by_length([len(item.input_ids) for item in conversations], batch_size=batch_size):
+    for indices in by_length([len(item.input_ids) for item in conversations], batch_tokens=batch_tokens):
         batch = [conversations[index] for index in indices]
         for index, loss in zip(indices, _total_losses(model, tokenizer, batch), strict=True):
             losses[index] = loss
@@ -65,11 +65,17 @@ def score_conversations(
     ]
 
 
-def by_length(lengths: Sequence[int], *, batch_size: int) -> Iterator[list[int]]:
-    """Yield batches of indices, longest first, so that a batch holds little padding."""
+def by_length(lengths: Sequence[int], *, batch_tokens: int) -> Iterator[list[int]]:
+    """Yield batches of indices, longest first: little padding, and at most batch_tokens tokens with it.
+
+    A single one that is longer is a batch by itself.
+    """
     order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
-    for start in range(0, len(order), batch_size):
-        yield order[start : start + batch_size]
+    start = 0
+    while start < len(order):
+        end = start + max(1, batch_tokens // max(1, lengths[order[start]]))
+        yield order[start:end]
+        start = end
 
 
 @torch.inference_mode()

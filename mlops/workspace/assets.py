@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from mlops.errors import AzureError
+from mlops.errors import AzureError, RecordError
 from mlops.workspace.client import quiet
 from mlops.workspace.errors import azure_errors
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
     from mlops.settings import AssetReference
     from mlops.workspace.client import Workspace
+
+STAGE: Final = "stage"
+CANDIDATE, CHAMPION, RETIRED = "candidate", "champion", "retired"
+"""What a registered model is; only the rollout moves it on."""
 
 
 @dataclass(frozen=True)
@@ -158,24 +162,30 @@ def model_tags(workspace: Workspace, id: str) -> dict[str, str]:  # noqa: A002 -
 
 
 def register_model(
-    workspace: Workspace, path: str, *, name: str, version: str, description: str, tags: Mapping[str, str]
+    workspace: Workspace, path: str, *, name: str, version: str, description: str, tags: Mapping[str, str], content: str
 ) -> str:
-    """Register a job's output as MLflow model, unless that version exists; return the model's id."""
+    """Register a job's output as MLflow model and return its id; nothing happens if that version is there.
+
+    `content` names the tag that tells whether what is there is the same model; its other tags may be of an older
+    judgement, and are renewed. Raises RecordError if it is another model: a version is never overwritten.
+    """
     from azure.ai.ml.constants import AssetTypes
     from azure.ai.ml.entities import Model
     from azure.core.exceptions import ResourceNotFoundError
 
     with azure_errors(f"register model {name}:{version}"):
         try:
-            workspace.ml.models.get(name, version)
+            model = workspace.ml.models.get(name, version)
         except ResourceNotFoundError:
-            model = Model(
-                name=name,
-                version=version,
-                path=path,
-                type=AssetTypes.MLFLOW_MODEL,
-                description=description,
-                tags=dict(tags),
+            new = {STAGE: CANDIDATE, content: tags[content]}
+            model = Model(name=name, version=version, path=path, type=AssetTypes.MLFLOW_MODEL, tags=new)
+        found = dict(model.tags)
+        if found.get(content) != tags[content]:
+            raise RecordError(
+                f"{name}:{version} is registered already, and is another model ({content} {found.get(content)}, not "
+                f"{tags[content]}). A version is never overwritten: archive that one, and start a new run."
             )
+        if {**found, **tags} != found:
+            model.description, model.tags = description, {**found, **tags}
             workspace.ml.models.create_or_update(model)
     return f"azureml:{name}:{version}"

@@ -232,6 +232,20 @@ def timings(workspace: Workspace, workload: str) -> list[tuple[float, float]]:
     return [(float(rate), float(hours)) for rate, hours in read]
 
 
+def tags(workspace: Workspace, name: str) -> Mapping[str, str]:
+    """Return the tags of a job."""
+    with azure_errors(f"look up job {name}"):
+        return dict(workspace.ml.jobs.get(name).tags or {})
+
+
+def set_tags(workspace: Workspace, name: str, tags: Mapping[str, str]) -> None:
+    """Add tags to a job; those it has stay."""
+    with azure_errors(f"tag job {name}"), quiet():
+        job = workspace.ml.jobs.get(name)
+        job.tags = {**(job.tags or {}), **tags}
+        workspace.ml.jobs.create_or_update(job)
+
+
 def download(workspace: Workspace, name: str, output: str, folder: Path) -> Path:
     """Download a job's output; return the folder that holds it."""
     with azure_errors(f"download output {output} of job {name}"), quiet():

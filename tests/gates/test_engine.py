@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from mlops.gates.engine import Scores, judge
-from mlops.gates.rules import GateSettings, Rule
+from mlops.gates.engine import expected_power, judge
+from mlops.gates.rules import Rule
 from mlops.records import Verdict
-
-LOSS = Rule(metric="loss", greater_is_better=False, against="champion", min_relative_change=-0.01)
-
-
-def gate(*rules: Rule, min_examples: int = 10) -> GateSettings:
-    """Return gate settings with these rules."""
-    return GateSettings(rules=rules or (LOSS,), confidence=0.95, min_examples=min_examples)
-
-
-def losses(seed: int = 0, num_examples: int = 200) -> np.ndarray:
-    """Return plausible per-example losses."""
-    return np.random.default_rng(seed).normal(4, 1, num_examples)
-
-
-def scores(candidate: np.ndarray, reference: np.ndarray) -> Scores:
-    """Return scores of a candidate, a champion and a hopeless base."""
-    return {"candidate": {"loss": candidate}, "champion": {"loss": reference}, "base": {"loss": reference + 4}}
+from tests.gates.conftest import LOSS, columns, gate, losses, scores
 
 
 @pytest.mark.parametrize(
@@ -58,7 +40,7 @@ def test_noise_is_inconclusive() -> None:
 
 def test_without_a_champion_the_base_takes_its_place() -> None:
     """A first release is still judged."""
-    judgement = judge({"candidate": {"loss": losses()}, "base": {"loss": losses() + 1}}, gate())
+    judgement = judge({"candidate": columns(loss=losses()), "base": columns(loss=losses() + 1)}, gate())
     assert (judgement.reference, judgement.verdict) == ("base", Verdict.ACCEPTED)
     assert judgement.results[0].rule == "loss against base (no champion yet)"
 
@@ -75,7 +57,7 @@ def test_one_rejected_rule_rejects() -> None:
 def test_an_absolute_threshold_needs_no_reference(threshold: float, verdict: Verdict) -> None:
     """A threshold is compared with the candidate alone."""
     rule = Rule(metric="loss", greater_is_better=False, threshold=threshold)
-    assert judge({"candidate": {"loss": losses()}}, gate(rule)).verdict is verdict
+    assert judge({"candidate": columns(loss=losses())}, gate(rule)).verdict is verdict
 
 
 def test_few_examples_are_inconclusive() -> None:
@@ -84,23 +66,7 @@ def test_few_examples_are_inconclusive() -> None:
     assert judge(scores(few, few), gate(min_examples=10)).verdict is Verdict.INCONCLUSIVE
 
 
-@pytest.mark.parametrize("poison", [math.nan, math.inf, -math.inf])
-def test_a_score_that_is_no_number_is_never_accepted(poison: float) -> None:
-    """NaN compares false with everything; it must not slip through as "not worse"."""
-    candidate = losses()
-    candidate[3] = poison
-    assert judge(scores(candidate, losses()), gate()).verdict is Verdict.REJECTED
-
-
-def test_missing_or_unequal_scores_are_never_accepted() -> None:
-    """No metric, no model or another number of examples: rejected, with the reason."""
-    assert judge({"candidate": {}, "base": {"loss": losses()}}, gate()).verdict is Verdict.REJECTED
-    assert judge({"candidate": {"loss": losses()}}, gate()).verdict is Verdict.REJECTED
-    unequal = judge(scores(losses()[:50], losses()), gate())
-    assert "different numbers of examples" in unequal.results[0].reason
-
-
-@settings(max_examples=25)
+@settings(max_examples=15, deadline=None)
 @given(shift=st.floats(min_value=-2, max_value=2), seed=st.integers(0, 1000))
 def test_getting_worse_never_helps(shift: float, seed: int) -> None:
     """For the same examples, adding loss to every one can only worsen the verdict."""
@@ -129,3 +95,99 @@ def test_a_rule_that_asks_nothing_or_two_things_is_refused(wrong: dict[str, obje
     """A typo in a rule must not become a rule that everybody meets."""
     with pytest.raises(ValidationError):
         Rule(metric="rougeL", greater_is_better=True, **wrong)
+
+
+def test_many_rules_reject_less_easily_by_chance() -> None:
+    """Of twenty equal demands one is missed by chance now and then; Holm's correction keeps that from rejecting."""
+    dice = np.random.default_rng(5)
+    worse = losses() + dice.normal(0.25, 1, 200)
+    alone = judge(scores(worse, losses()), gate()).results[0]
+    many = judge(scores(worse, losses()), gate(*[LOSS] * 20)).results[0]
+    assert alone.verdict is Verdict.REJECTED
+    assert many.verdict is Verdict.INCONCLUSIVE
+    assert many.p_worse == pytest.approx(20 * alone.p_worse)
+
+
+def test_a_warning_does_not_block() -> None:
+    """A rule that only warns is shown, and changes nothing."""
+    strict = Rule(metric="loss", greater_is_better=False, against="champion", min_absolute_change=3, severity="warn")
+    judgement = judge(scores(losses(), losses()), gate(LOSS, strict))
+    assert [result.verdict for result in judgement.results] == [Verdict.ACCEPTED, Verdict.REJECTED]
+    assert judgement.verdict is Verdict.ACCEPTED
+
+
+def test_a_slice_that_got_worse_rejects() -> None:
+    """A candidate that forgot a language is rejected, though on the whole it is better."""
+    candidate = losses() - 0.5
+    candidate[:40] += 2
+    judged = scores(candidate, losses())
+    for model in judged.values():
+        model["language"][:40] = "de"
+    rule = LOSS.model_copy(update={"slices": ("language",)})
+    judgement = judge(judged, gate(rule))
+    assert [(result.slice, result.verdict) for result in judgement.results] == [
+        (None, Verdict.ACCEPTED),
+        ("language de", Verdict.REJECTED),
+        ("language en", Verdict.ACCEPTED),
+    ]
+    assert judgement.verdict is Verdict.REJECTED
+
+
+def test_a_slice_too_small_to_tell_leaves_no_doubt() -> None:
+    """A slice can reject, but equality of twelve examples need not be proved."""
+    noisy = losses() - 0.2
+    noisy[:12] += np.random.default_rng(0).normal(0, 1, 12)
+    judged = scores(noisy, losses())
+    for model in judged.values():
+        model["topic"][:12] = "food"
+    judgement = judge(judged, gate(LOSS.model_copy(update={"slices": ("topic",)})))
+    assert judgement.results[1].verdict is Verdict.INCONCLUSIVE
+    assert judgement.verdict is Verdict.ACCEPTED
+
+
+def test_the_examples_that_an_open_question_asks_for_decide_it() -> None:
+    """With as many more examples as were named, most such questions are decided."""
+
+    def noisy(seed: int, num_examples: int) -> np.ndarray:
+        return losses(seed, num_examples) + np.random.default_rng(seed + 999).normal(-0.05, 0.5, num_examples)
+
+    (result,) = judge(scores(noisy(0, 100), losses(0, 100)), gate()).results
+    assert result.verdict is Verdict.INCONCLUSIVE
+    enough = 100 + (result.num_more or 0)
+    verdicts = [judge(scores(noisy(seed, enough), losses(seed, enough)), gate()).verdict for seed in range(1, 11)]
+    assert verdicts.count(Verdict.INCONCLUSIVE) <= 5
+
+
+def test_a_pass_or_fail_is_tested_as_one() -> None:
+    """Ten cases gained and one lost of fifty is more than chance; three and two is not."""
+    rule = Rule(metric="passed", suite="behavior", greater_is_better=True, against="champion")
+
+    def result(gained: int, lost: int) -> Verdict:
+        champion = np.r_[np.zeros(gained), np.ones(lost), np.ones(50 - gained - lost)]
+        candidate = np.r_[np.ones(gained), np.zeros(lost), np.ones(50 - gained - lost)]
+        judged = {
+            "candidate": columns(suite="behavior", passed=candidate),
+            "champion": columns(suite="behavior", passed=champion),
+        }
+        return judge(judged, gate(rule)).verdict
+
+    assert result(10, 1) is Verdict.ACCEPTED
+    assert result(3, 2) is Verdict.INCONCLUSIVE
+    assert result(1, 12) is Verdict.REJECTED
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.5, Verdict.ACCEPTED), (0.001, Verdict.REJECTED)])
+def test_a_share_of_a_reference_of_zero_is_any_gain(share: float, verdict: Verdict) -> None:
+    """As in MLflow: from nothing, no percentage can be gained, so any gain will do; and none will not."""
+    rule = Rule(metric="rougeL", greater_is_better=True, against="champion", min_relative_change=0.1)
+    candidate = np.full(50, share) if share > 0.01 else np.zeros(50)
+    judged = {"candidate": columns(rougeL=candidate), "champion": columns(rougeL=np.zeros(50))}
+    assert judge(judged, gate(rule)).verdict is verdict
+
+
+def test_the_expected_power_grows_with_the_regression() -> None:
+    """What would have been seen is told from the spread of the differences that were."""
+    (result,) = judge(scores(losses() + np.random.default_rng(1).normal(0, 0.5, 200), losses()), gate()).results
+    powers = [expected_power(result, change) for change in (0.0, -0.05, -0.1, -0.5)]
+    assert powers == sorted(powers)
+    assert expected_power(result, result.detectable) == pytest.approx(0.8)

@@ -38,7 +38,9 @@ def test_the_champion_is_scored_again_on_the_same_examples(second: Released) -> 
     evaluation = second["evaluate"]
     path = second.site.folder / "runs" / "second" / "examples.parquet"
     scores = read_scores(path, sha256=evaluation.examples_sha256)
-    assert {len(metrics["loss"]) for metrics in scores.values()} == {evaluation.num_examples}
+    held_out = {(columns["suite"] == "held_out").sum() for columns in scores.values()}
+    assert held_out == {evaluation.num_examples}
+    assert len({tuple(columns["key"]) for columns in scores.values()}) == 1
     assert evaluation.test_data_sha256 == evaluation.job.data.test.sha256
 
 
@@ -47,3 +49,18 @@ def test_swapped_example_scores_are_noticed(first: Released) -> None:
     path = first.site.folder / "runs" / "first" / "examples.parquet"
     with pytest.raises(RecordError, match="is not what the evaluation wrote"):
         read_scores(path, sha256="0" * 64)
+
+
+def test_roles_are_bound_to_models_by_content(first: Released, second: Released) -> None:
+    """The champion that was scored is, file by file, the candidate that was registered before."""
+    champion = second["evaluate"].models["champion"]
+    assert champion.sha256 == champion.registered_sha256 == first["evaluate"].models["candidate"].sha256
+    assert champion.sha256 != second["evaluate"].models["candidate"].sha256
+
+
+def test_forgetting_behavior_and_leaks_are_measured(first: Released) -> None:
+    """The general set, the behavior cases and the training data are part of every evaluation."""
+    evaluation = first["evaluate"]
+    for metrics in evaluation.metrics.values():
+        assert {"general_loss", "general_exact", "behavior_passed", "chrf", "repetition"} <= set(metrics)
+    assert evaluation.contamination == 0

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,3 +53,19 @@ def test_a_saboteur_is_rejected_and_nothing_moves(second: Released) -> None:
     status = second.site.command("mlops.cli", "status", "--environment", "local")
     (serving,) = [line for line in status.stdout.splitlines() if "100 %" in line]
     assert second["register"].id in serving
+
+
+def test_the_gate_needs_neither_torch_nor_azure(first: Released) -> None:
+    """Judging takes seconds anywhere: the whole stage runs without loading either."""
+    program = (
+        "import sys, runpy\n"
+        "sys.argv = ['gate', '--environment', 'local', '--run', 'first']\n"
+        "try: runpy.run_module('pipelines.gate', run_name='__main__')\n"
+        "finally: print([name for name in sys.modules if name.split('.')[0] in ('torch', 'azure')])\n"
+    )
+    folder = first.site.folder / "runs"
+    shutil.copytree(folder / "first", folder / "light" / "runs" / "first", dirs_exist_ok=True)
+    command = [sys.executable, "-c", program]
+    result = subprocess.run(command, cwd=folder / "light", capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "[]"
+    assert (folder / "light" / "runs" / "first" / "decision.html").is_file()

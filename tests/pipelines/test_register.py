@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mlops.records import seal
+
 if TYPE_CHECKING:
     from tests.pipelines.conftest import Released
 
@@ -48,3 +50,24 @@ def test_a_refused_candidate_is_not_registered_whatever_the_order(first: Release
     result = first.site.program("register", "refused")
     assert result.returncode == 1
     assert "the candidate is rejected: loss against base" in result.stdout
+
+
+def test_a_decision_can_be_verified_at_any_time(first: Released) -> None:
+    """It is judged again from its examples, and job and model say the same of it."""
+    result = first.site.command("mlops.cli", "gate", "verify", "first", "--environment", "local")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "its examples and rules give it again" in result.stdout
+    assert f"model {first['register'].id} was registered for it" in result.stdout
+
+
+def test_tampered_metrics_with_a_digest_that_fits_are_refused(first: Released) -> None:
+    """The file is consistent, but when the job ended another digest was written on it."""
+    runs = first.site.folder / "runs"
+    shutil.copytree(runs / "first", runs / "forged", dirs_exist_ok=True)
+    decision = first["gate"]
+    metrics = decision.evaluation.metrics | {"candidate": {"loss": 0.1}}
+    forged = decision.model_copy(update={"evaluation": decision.evaluation.model_copy(update={"metrics": metrics})})
+    (runs / "forged" / "gate.json").write_bytes(seal(forged))
+    result = first.site.program("register", "forged")
+    assert result.returncode == 2
+    assert "has the tag evaluation_digest" in result.stdout

@@ -7,7 +7,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from mlops.datasets.card import DataCard
-from mlops.reports.data_card import fenced, html, markdown, write
+from mlops.reports.data_card import html, markdown, write
+from mlops.reports.pages import fenced
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 

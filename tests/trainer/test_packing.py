@@ -62,7 +62,7 @@ def test_packed_loss_is_the_loss_alone(
     """A packed conversation has, to 1e-4, the loss it has alone, whatever its neighbors and the kind of attention."""
     model, _ = load(base_folder)
     encoded = [encode(tokenizer, chat) for chat in chats[:6]]
-    alone = score_conversations(model, tokenizer, encoded, batch_size=1)
+    alone = score_conversations(model, tokenizer, encoded, batch_tokens=1)
     model.set_attn_implementation(register() if implementation == "conversations" else implementation)
     for neighbors in ([], encoded[3:], encoded[:3]):
         rest = nats(model, pack(neighbors, max_length=128)) if neighbors else 0.0

@@ -18,7 +18,7 @@ def test_score_agrees_with_transformers(base_folder: Path, tokenizer: PreTrained
     model, _ = load(base_folder)
     chats = [chats[0], chats[1][:2], chats[2], chats[3][:2]]
     encoded = [encode(tokenizer, chat) for chat in chats]
-    scores = score_conversations(model, tokenizer, encoded, batch_size=3)
+    scores = score_conversations(model, tokenizer, encoded, batch_tokens=200)
     with torch.inference_mode():
         for score, conversation in zip(scores, encoded, strict=True):
             inputs, labels = torch.tensor([conversation.input_ids]), torch.tensor([conversation.labels])
@@ -28,7 +28,7 @@ def test_score_agrees_with_transformers(base_folder: Path, tokenizer: PreTrained
 def test_bytes_are_those_of_the_answers(base_folder: Path, tokenizer: PreTrainedTokenizerBase, chats: Chats) -> None:
     """Bits per byte divide by the text of the assistant, so that tokenizers do not matter."""
     model, _ = load(base_folder)
-    (score,) = score_conversations(model, tokenizer, [encode(tokenizer, chats[0])], batch_size=1)
+    (score,) = score_conversations(model, tokenizer, [encode(tokenizer, chats[0])], batch_tokens=1)
     assert score.num_bytes == len("Yes, red is nice." + "Because my car is red.")
 
 
@@ -37,10 +37,10 @@ def test_conversation_without_answer_has_no_loss(
 ) -> None:
     """Where the cut left no assistant token the loss is None, not zero."""
     model, _ = load(base_folder)
-    (score,) = score_conversations(model, tokenizer, [encode(tokenizer, chats[0]).truncate(4)], batch_size=1)
+    (score,) = score_conversations(model, tokenizer, [encode(tokenizer, chats[0]).truncate(4)], batch_tokens=1)
     assert (score.loss, score.perplexity, score.bits_per_byte) == (None, None, None)
 
 
 def test_batches_are_sorted_and_complete() -> None:
     """Every index is in one batch, neighbours in length together."""
-    assert list(by_length([3, 9, 1, 7], batch_size=2)) == [[1, 3], [0, 2]]
+    assert list(by_length([3, 9, 1, 7, 40], batch_tokens=20)) == [[4], [1, 3], [0, 2]]

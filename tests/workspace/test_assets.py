@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from azure.ai.ml.entities import Data
+from azure.ai.ml.entities import Data, Model
 
-from mlops.errors import AzureError
-from mlops.workspace.assets import download_data
+from mlops.errors import AzureError, RecordError
+from mlops.workspace.assets import download_data, model_tags, register_model
 from mlops.workspace.client import Workspace
 
 if TYPE_CHECKING:
@@ -32,3 +32,52 @@ def test_an_asset_that_does_not_exist_is_named(ml: MLClient, unique: str, tmp_pa
     """The message says what was asked for."""
     with pytest.raises(AzureError, match=f"download data asset {unique}:7"):
         download_data(Workspace(ml, None), unique, "7", tmp_path / "got")
+
+
+def folder_of_a_model(tmp_path: Path) -> str:
+    """Return a folder that looks like an MLflow model."""
+    (tmp_path / "MLmodel").write_text("flavors: {python_function: {loader_module: nothing}}\n")
+    return str(tmp_path)
+
+
+def register(ml: MLClient, name: str, path: str, **tags: str) -> str:
+    """Register version 1 of a model as the stage does."""
+    return register_model(
+        Workspace(ml, None), path, name=name, version="1", description="card", tags=tags, content="model_sha256"
+    )
+
+
+def test_registering_twice_changes_nothing(ml: MLClient, unique: str, tmp_path: Path) -> None:
+    """The second time the model is found as it is: a candidate, with the card and the tags of the first."""
+    path = folder_of_a_model(tmp_path)
+    first = register(ml, unique, path, model_sha256="a", decision_digest="1")
+    before = ml.models.get(unique, "1")
+    assert register(ml, unique, path, model_sha256="a", decision_digest="1") == first == f"azureml:{unique}:1"
+    after = ml.models.get(unique, "1")
+    assert after.creation_context.last_modified_at == before.creation_context.last_modified_at
+    assert after.tags == {"model_sha256": "a", "decision_digest": "1", "stage": "candidate"}
+    assert after.description == "card"
+
+
+def test_a_model_that_is_judged_anew_keeps_its_stage(ml: MLClient, unique: str, tmp_path: Path) -> None:
+    """The newer judgement is written on it; who it is among the models only the rollout decides."""
+    path = folder_of_a_model(tmp_path)
+    register(ml, unique, path, model_sha256="a", decision_digest="1")
+    model = ml.models.get(unique, "1")
+    model.tags["stage"] = "champion"
+    ml.models.create_or_update(model)
+    register(ml, unique, path, model_sha256="a", decision_digest="2")
+    assert model_tags(Workspace(ml, None), f"azureml:{unique}:1") == {
+        "model_sha256": "a",
+        "decision_digest": "2",
+        "stage": "champion",
+    }
+
+
+def test_another_model_under_the_same_name_is_never_overwritten(ml: MLClient, unique: str, tmp_path: Path) -> None:
+    """Somebody registered another model where ours would be: that is said, and nothing is written."""
+    path = folder_of_a_model(tmp_path)
+    ml.models.create_or_update(Model(name=unique, version="1", path=path, type="mlflow_model"))
+    with pytest.raises(RecordError, match="is registered already, and is another model"):
+        register(ml, unique, path, model_sha256="a", decision_digest="1")
+    assert ml.models.get(unique, "1").tags == {}

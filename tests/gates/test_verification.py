@@ -1,0 +1,89 @@
+"""A decision is believed if its examples give it again, and the workspace says the same of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mlops.gates.engine import decide
+from mlops.gates.rules import Rule
+from mlops.gates.verification import disagreements, mismatches, rules
+from mlops.records import Evaluation, GateDecision, Provenance, Verdict
+from tests.gates.conftest import NOW, gate, losses, scores
+
+WORSE = scores(losses() + 0.5, losses())
+
+
+@pytest.fixture
+def decision(evaluation: Callable[..., Evaluation]) -> Callable[..., GateDecision]:
+    """Return a function that makes the true decision on a worse candidate, with changes."""
+
+    def make(**changes: Any) -> GateDecision:
+        judged = evaluation()
+        judgement = decide(judged, WORSE, gate(), now=NOW)
+        values: dict[str, Any] = {
+            "evaluation": judged,
+            "verdict": judgement.verdict,
+            "reference": judgement.reference,
+            "results": judgement.results,
+            "flaws": judgement.flaws,
+            "rules": rules(gate()),
+            "override": None,
+            "decided": Provenance(by="me", where="here", at=NOW, commit="c"),
+        }
+        return GateDecision.model_construct(**(values | changes))
+
+    return make
+
+
+def test_a_true_decision_is_found_again(decision: Callable[..., GateDecision]) -> None:
+    """Judging has no dice of its own, so the same examples give the same numbers."""
+    assert list(disagreements(decision(), WORSE, gate())) == []
+
+
+def test_tampered_decision(decision: Callable[..., GateDecision]) -> None:
+    """A verdict that was changed, and sealed with a digest that fits, is not what the examples give."""
+    forged = decision(verdict=Verdict.ACCEPTED)
+    assert list(disagreements(forged, WORSE, gate())) == ["the examples give another verdict than it says"]
+
+
+def test_rules_made_easier_for_one_decision(decision: Callable[..., GateDecision]) -> None:
+    """Rules that everybody meets, written into the decision and judged by, are not those of the settings."""
+    easy = gate(Rule(metric="loss", greater_is_better=False, threshold=100))
+    judgement = decide(decision().evaluation, WORSE, easy, now=NOW)
+    forged = decision(verdict=judgement.verdict, results=judgement.results, rules=rules(easy))
+    assert judgement.verdict is Verdict.ACCEPTED
+    assert list(disagreements(forged, WORSE, gate())) == ["it was made by other rules than those of the settings"]
+
+
+def test_tampered_metrics_with_recomputed_digest(evaluation: Callable[..., Evaluation]) -> None:
+    """Better scores sealed anew have another digest than the one that was written on the job when it ended."""
+    written = {"evaluation_digest": evaluation().digest}
+    forged = evaluation(metrics={"candidate": {"loss": 0.1}})
+    (said,) = mismatches({"evaluation_digest": forged.digest}, written, where="job evaluate-1")
+    assert said.startswith("job evaluate-1 has the tag evaluation_digest = ")
+    assert list(mismatches(written, written, where="job evaluate-1")) == []
+
+
+def test_model_registered_again_under_the_same_name() -> None:
+    """A model that somebody else put there has no tag, or another one."""
+    expected = {"decision_digest": "a" * 64}
+    assert list(mismatches(expected, {}, where="model azureml:m:1"))
+    assert list(mismatches(expected, {"decision_digest": "b" * 64}, where="model azureml:m:1"))
+
+
+@pytest.mark.parametrize("verdict", [Verdict.REJECTED, Verdict.ACCEPTED])
+def test_only_doubt_can_be_overridden(decision: Callable[..., GateDecision], verdict: Verdict) -> None:
+    """A person may settle what is inconclusive; a rejected candidate stays rejected, whoever signs."""
+    with pytest.raises(ValueError, match="cannot be overridden"):
+        GateDecision.model_validate(dict(decision(verdict=verdict, override="the boss wants it")))
+
+
+def test_an_override_is_never_left_out(decision: Callable[..., GateDecision]) -> None:
+    """It says who, why, and what the gate itself said."""
+    overridden = decision(verdict=Verdict.INCONCLUSIVE, override="few users, and we watch")
+    assert overridden.accepted
+    assert overridden.refusal is None
+    assert overridden.outcome == ("accepted by override of me (the gate said inconclusive): few users, and we watch")
