@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from rich.console import Console
@@ -65,12 +66,12 @@ class Place(Site):
             return rollouts.run(crew, first)
 
 
-@pytest.fixture(scope="module")
-def name(ml: MLClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the name of an endpoint with two echoes, blue serving."""
+@pytest.fixture(scope="session")
+def name(ml: MLClient) -> Iterator[str]:
+    """Return the name of the one endpoint of these tests, with two echoes; each test resets its traffic and tags."""
     from azure.ai.ml.entities import ManagedOnlineEndpoint
 
-    name = f"ops-{tmp_path_factory.mktemp('x').parent.name[-6:]}-{id(ml) % 10**6}"
+    name = f"ops-{uuid4().hex[:10]}"
     wanted = ManagedOnlineEndpoint(name=name, auth_mode="key", tags=OURS, description=DESCRIPTION)
     ml.online_endpoints.begin_create_or_update(wanted).result()
     settings = load("local", variables=VARIABLES | {"MLOPS_DEPLOY__ENDPOINT": name})
@@ -91,7 +92,7 @@ def make_place(name: str, emulator: Home, tmp_path: Path, monkeypatch: pytest.Mo
     def make(**settings: Any) -> Place:
         given = {f"MLOPS_{key.upper()}": str(value) for key, value in settings.items()}
         loaded = load("local", variables=VARIABLES | {"MLOPS_DEPLOY__ENDPOINT": name} | given)
-        place = Place("local", loaded, Console(record=True, width=200, file=(tmp_path / "console").open("w")))
+        place = Place("local", loaded, Console(quiet=True))
         object.__setattr__(place, "home", emulator)
         return place
 
