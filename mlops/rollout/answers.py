@@ -13,8 +13,14 @@ MIN_READABLE: Final = 0.6
 BROKEN: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]")
 
 
+def whole(text: str) -> str:
+    """Return a text without half a character at its end, where the limit of tokens has cut one."""
+    return text.rstrip("\ufffd")
+
+
 def is_bad(text: str) -> bool:
     """Return whether no person would call it an answer: empty, of broken characters, of signs, or in a loop."""
+    text = whole(text)
     if not text.strip() or BROKEN.search(text):
         return True
     readable = sum(char.isalnum() or char.isspace() for char in text) / len(text)

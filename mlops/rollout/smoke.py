@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from mlops.errors import InputError
 from mlops.records import Answer
-from mlops.rollout.answers import BROKEN
+from mlops.rollout.answers import BROKEN, whole
 from mlops.rollout.probe import Probe, Sample
 
 CASES: Final = Path(__file__).parents[2] / "data" / "smoke.json"
@@ -102,9 +102,9 @@ def problem(case: Case, sample: Sample, deployment: str) -> str | None:
 def _bad_answer(case: Case, sample: Sample) -> str | None:
     if not sample.ok:
         return "no answer"
-    if not sample.text.strip():
+    if not whole(sample.text).strip():
         return "an empty answer"
-    if BROKEN.search(sample.text):
+    if BROKEN.search(whole(sample.text)):
         return "broken characters in the answer"
     if not re.search(case.matches, sample.text):
         return f"{case.matches!r} is not in the answer"

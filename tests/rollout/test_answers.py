@@ -13,6 +13,7 @@ from mlops.rollout.answers import is_bad, rouge_1
         ("I am fine, thanks. And you?", False),
         ("Grüße! 你好, как дела? 🙂", False),
         ("yes", False),
+        ("cut in the middle of an emoji \ufffd\ufffd", False),
         ("", True),
         (" \n", True),
         ("I am \ufffd fine", True),
