@@ -46,13 +46,13 @@ def main() -> int:
     ours(model, tokenizer, chats[:8])
     one_at_a_time(model, tokenizer, chats[:2])
     ratios, answers = [], {}
-    print(f"{ROWS} rows, {NEW_TOKENS} new tokens, examples/s of CPU time\n{'ours':>8} {'peer':>8} {'ratio':>7}")
+    print(f"{ROWS} rows, {NEW_TOKENS} new tokens, examples/s\n{'ours':>8} {'peer':>8} {'ratio':>7}")
     for _ in range(ROUNDS):
         rates = {}
         for name, answer in (("ours", ours), ("peer", one_at_a_time)):
-            start = time.process_time()
+            start = time.perf_counter()
             answers[name] = answer(model, tokenizer, chats)
-            rates[name] = ROWS / (time.process_time() - start)
+            rates[name] = ROWS / (time.perf_counter() - start)
         ratios.append(rates["ours"] / rates["peer"])
         print(f"{rates['ours']:8.1f} {rates['peer']:8.1f} {ratios[-1]:6.1f}x", flush=True)
     equal = sum(a == b for a, b in zip(answers["ours"], answers["peer"], strict=True)) / ROWS
