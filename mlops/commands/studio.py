@@ -18,7 +18,9 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
 
 def studio(environment: str, port: int) -> None:
     """Show jobs, models, endpoints and releases in a browser, until Ctrl-C; it changes nothing."""
+    import os
     import socket
+    from contextlib import suppress
 
     import uvicorn
 
@@ -29,8 +31,9 @@ def studio(environment: str, port: int) -> None:
     try:
         listener = socket.create_server(("127.0.0.1", port))
     except OSError as error:
-        raise InputError(f"--port {port}: {error.strerror}; give another, or 0 for a free one") from None
+        raise InputError(f"--port {port}: {os.strerror(error.errno or 0)}; give another, or 0 for a free one") from None
     source = open_workspace(environment)
-    print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     server = uvicorn.Server(uvicorn.Config(application(source), log_level="warning", timeout_graceful_shutdown=1))
-    server.run(sockets=[listener])
+    with suppress(KeyboardInterrupt):  # which is how it is meant to end
+        print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+        server.run(sockets=[listener])

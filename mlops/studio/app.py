@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import anyio
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -50,7 +50,7 @@ HEADERS: Final = {
 }
 DOCUMENTS: Final = {".html": "text/html", ".svg": "image/svg+xml"}
 POLL_S: Final = 1.5
-MOST_MESSAGES, MOST_LETTERS = 50, 20_000
+MOST_MESSAGES, MOST_BYTES = 50, 20_000
 
 
 def application(source: Source) -> Starlette:
@@ -173,7 +173,7 @@ def _question(body: bytes) -> tuple[list[dict[str, str]], str | None]:
         deployment = str(asked["deployment"]) or None
     except (ValueError, KeyError, TypeError) as error:
         raise HTTPException(HTTPStatus.BAD_REQUEST, f"not a conversation: {error}") from None
-    if not 0 < len(messages) <= MOST_MESSAGES or len(body) > MOST_LETTERS:
+    if not 0 < len(messages) <= MOST_MESSAGES or len(body) > MOST_BYTES:
         raise HTTPException(HTTPStatus.BAD_REQUEST, "the conversation is empty or too long: start a new one")
     return messages, deployment
 
@@ -192,18 +192,19 @@ def _live(look: Callable[[], tuple[dict[str, str], bool]]) -> Response:
     """Send fragments that changed since the page was made, each as one event, until `look` says it is over."""
 
     async def events() -> AsyncIterator[str]:
-        sent: dict[str, str] = {}
+        sent = {"notice": ""}
         over = False
         while not over:
             try:
                 shown, over = await run_in_threadpool(look)
+                shown["notice"] = ""
             except MlopsError as error:
                 shown = {"notice": _fragment("notice", text=str(error))}
             for name, html in shown.items():
                 if sent.get(name) != html:
                     yield f"event: fragment\ndata: {json.dumps({'id': name, 'html': html})}\n\n"
             sent |= shown
-            await anyio.sleep(0 if over else POLL_S)
+            await asyncio.sleep(0 if over else POLL_S)
         yield "event: over\ndata: {}\n\n"
 
     return StreamingResponse(events(), media_type="text/event-stream")

@@ -149,11 +149,14 @@ def test_the_chat_says_which_color_answered(page: Page, url: str, toy: ToySource
 
 
 def test_a_live_page_says_when_the_workspace_does_not_answer(page: Page, url: str, toy: ToySource) -> None:
-    """What was shown stays; a notice says what went wrong."""
+    """What was shown stays; a notice says what went wrong, until it is right again."""
     page.goto(f"{url}/jobs/running")
-    del toy.all_jobs["running"]
-    expect(page.get_by_text("could not look up job running: not found")).to_be_visible()
+    gone = toy.all_jobs.pop("running")
+    notice = page.get_by_text("could not look up job running: not found")
+    expect(notice).to_be_visible()
     expect(page.get_by_role("heading", name="Steps")).to_be_visible()
+    toy.all_jobs["running"] = gone
+    expect(notice).to_be_hidden()
 
 
 def test_the_keyboard_reaches_everything(page: Page, url: str) -> None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 ENVIRONMENT = "azureml://registries/azureml/environments/acft-hf-nlp-gpu/versions/112"
-LOG = """for step in 1 2 3; do curl -sf --cacert "$SSL_CERT_FILE" "$MLFLOW_TRACKING_URI/api/2.0/mlflow/runs/log-metric" \
+LOG = """for step in 1 2 3; do curl -sf --cacert "$SSL_CERT_FILE" \
+"$MLFLOW_TRACKING_URI/api/2.0/mlflow/runs/log-metric" \
 -H "Authorization: Bearer $MLFLOW_TRACKING_TOKEN" -H "Content-Type: application/json" \
 -d '{"run_id": "'"$MLFLOW_RUN_ID"'", "key": "loss", "value": 0.'$step', "timestamp": '$step', "step": '$step'}'; done"""
 
