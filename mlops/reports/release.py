@@ -83,7 +83,7 @@ _WORDS: Final[Mapping[type[Record], Callable[[Any], tuple[str, str]]]] = {
     DataAsset: lambda data: (f"{data.train.rows:,} conversations", f"{data.name}:{data.version}"),
     FineTuningJob: lambda job: (job.display_name, job.name),
     Evaluation: lambda evaluation: (f"loss {evaluation.metrics['candidate']['loss']:.3f}", evaluation.name),
-    GateDecision: lambda decision: (str(decision.verdict), f"against the {decision.reference}"),
+    GateDecision: lambda decision: (decision.outcome, f"against the {decision.reference}"),
     RegisteredModel: lambda model: ("registered", f"{model.name}:{model.version}"),
     Deployment: lambda deployment: (deployment.name, deployment.endpoint),
     Rollout: lambda rollout: (_share(rollout), rollout.phase.lower().replace("_", " ")),

@@ -12,6 +12,7 @@ from types import UnionType
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
+from pydantic import AwareDatetime
 
 from mlops.errors import AzureError
 from mlops.records import STAGES, Frozen, Moment, Record, RolloutStep, RuleResult, chain, seal
@@ -37,7 +38,7 @@ def example(kind: Any, **values: Any) -> Any:
         return (example(of[0]),) if origin is tuple else {example(of[0]): example(of[1])}
     if origin is UnionType:
         return None if type(None) in of else example(of[0])
-    return of[0] if origin is Literal else {str: "text", int: 1, float: 1.0, bool: True, datetime: NOON}[kind]
+    return of[0] if origin is Literal else {str: "text", int: 1, float: 1.0, bool: True, AwareDatetime: NOON}[kind]
 
 
 def record(stage: str, before: Record | None, **values: Any) -> Record:
@@ -50,12 +51,21 @@ def record(stage: str, before: Record | None, **values: Any) -> Record:
 
 def rolled_out(*, phase: str = "SUCCEEDED", verdict: str = "accepted") -> Record:
     """Return the last record of a release that went through, or came back, or was refused by the gate."""
-    loss = example(RuleResult, rule="loss against base", verdict=verdict, candidate=3.1, reference=3.6, change=0.5)
+    loss = example(
+        RuleResult,
+        rule="loss against base",
+        severity="block",
+        verdict=verdict,
+        candidate=3.1,
+        reference=3.6,
+        change=0.5,
+    )
     data = record("prepare", None, id="azureml:chitchat:1f2e", name="chitchat", version="1f2e", source="chitchat")
     job = record("finetune", data, name="finetune-first", display_name="Phi-3-mini-chitchat-bs4-cosine-lora")
     metrics = {"candidate": {"loss": 3.1, "rougeL": 0.21}, "base": {"loss": 3.6, "rougeL": 0.17}}
     scored = record("evaluate", job, name="evaluate-first", metrics=metrics, num_examples=200)
-    decision = record("gate", scored, verdict=verdict, reference="base", results=(loss,))
+    engine = {"flaws": (), "rules": {}, "override": None}
+    decision = record("gate", scored, verdict=verdict, reference="base", results=(loss,), **engine)
     if verdict != "accepted":
         return decision
     model = record("register", decision, id="azureml:phi:1", name="phi", version="1")
