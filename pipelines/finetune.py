@@ -7,15 +7,16 @@ from datetime import UTC, datetime
 from mlops import stage
 from mlops.errors import Detached, Refusal
 from mlops.finetuning.names import display_name
-from mlops.finetuning.progress import progress
+from mlops.finetuning.progress import Progress, progress
 from mlops.planning import Recipe, recipe
 from mlops.records import DataAsset, FineTuningJob, Measured
 from mlops.reports import tables, training
 from mlops.stage import Context
 from mlops.workspace import jobs, pending, runs
 from mlops.workspace.cluster import ensure_cluster
+from mlops.workspace.history import Point
 from mlops.workspace.jobs import FinetuningRequest
-from mlops.workspace.runs import Point, Snapshot
+from mlops.workspace.runs import Snapshot
 
 
 def finetune(context: Context, data: DataAsset) -> FineTuningJob:
@@ -117,9 +118,15 @@ def _watch(context: Context, made: Recipe, name: str) -> tuple[Snapshot, dict[st
             log.flush()
             if snapshot.is_waiting and snapshot.seconds > deadline_s:
                 raise Refusal(_stuck(context, made, name))
-            history = runs.metrics(context.workspace, (name, *(step.name for step in snapshot.steps))) or history
-            show(progress(history, made.plan, made.parameters.values, hours=snapshot.hours), snapshot.status)
+            history = runs.curves(context.workspace, name, snapshot) or history
+            show(_progress(made, snapshot, history), snapshot.status)
     return snapshot, history
+
+
+def _progress(made: Recipe, snapshot: Snapshot, history: dict[str, list[Point]]) -> Progress | None:
+    training_s = 3600 * runs.hours(snapshot.steps[-1])  # the steps before the training have ended
+    usd = snapshot.hours * made.plan.usd_per_hour
+    return progress(history, made.plan, made.parameters.values, training_s=training_s, usd=usd)
 
 
 def _stuck(context: Context, made: Recipe, name: str) -> str:
@@ -144,7 +151,11 @@ def _measure(context: Context, made: Recipe, name: str, end: Snapshot, history: 
             context.workspace, name, made.workload, tokens_per_s=per_gpu, preparation_h=max(hours - training_h, 0.0)
         )
     if history:
-        curves = {key: [(point.step, point.value) for point in history[key]] for key in ("loss", "eval_loss")}
+        curves = {
+            key: [(point.step, point.value) for point in history[key]]
+            for key in ("loss", "eval_loss")
+            if key in history
+        }
         context.say(f"loss curves {training.keep_curves(context.folder, curves)}")
     return Measured(hours=hours, usd=usd, tokens_per_s=rate)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Logged(Protocol):
-    """One value of a metric: at which step, and when (seconds)."""
+    """One value of a metric, and at which step."""
 
     @property
     def step(self) -> int:
@@ -22,14 +22,10 @@ class Logged(Protocol):
     def value(self) -> float:
         """Return the value."""
 
-    @property
-    def at(self) -> float:
-        """Return the time."""
-
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a job is; `share` is between 0 and 1, the rate and the time left are None until two entries are logged."""
+    """Where a job is; `share` is between 0 and 1, the rate and the time left are None while nothing is done."""
 
     step: int
     share: float
@@ -51,19 +47,18 @@ def progress(
     plan: FinetuningPlan,
     parameters: Mapping[str, Parameter],
     *,
-    hours: float,
+    training_s: float,
+    usd: float,
 ) -> Progress | None:
-    """Return how far a job is that has had its nodes for some hours, or None if it has logged no loss yet."""
+    """Return how far a job is whose step trains for some seconds, or None if it has logged no loss yet."""
     if not history.get("loss"):
         return None
-    last, usd = history["loss"][-1], hours * plan.usd_per_hour
-    marks = [(entry.at, _share(entry, parameters)) for entry in history.get("epoch", ())]
-    done = marks[-1][1] if marks else 0.0
-    (first_at, first), (last_at, latest) = (marks[0], marks[-1]) if marks else ((0.0, 0.0), (0.0, 0.0))
-    if latest <= first or last_at <= first_at:
+    last, done = history["loss"][-1], 0.0
+    if epochs := history.get("epoch"):
+        done = _share(epochs[-1], parameters)
+    if not done or not training_s:
         return Progress(last.step, done, last.value, None, None, usd)
-    pace = (latest - first) / (last_at - first_at)
-    return Progress(last.step, done, last.value, plan.tokens * pace, (1 - done) / pace, usd)
+    return Progress(last.step, done, last.value, plan.tokens * done / training_s, training_s * (1 - done) / done, usd)
 
 
 def _share(entry: Logged, parameters: Mapping[str, Parameter]) -> float:

@@ -197,7 +197,7 @@ def check(snapshot: Snapshot, name: str, *, log: Path) -> None:
         lost = "preempt" in step.error.lower()
         advice = "\nIts node was taken away: run the stage again, or use dedicated nodes" if lost else ""
         raise AzureError(
-            f"job {name} failed in step {step.title}: {step.error.strip() or step.status}{advice}\n"
+            f"job {name} failed in step {step.display_name}: {step.error.strip() or step.status}{advice}\n"
             f"The end of its log, {log}:\n{_tail(log)}"
         )
 

@@ -1,4 +1,4 @@
-"""A job while it runs: the states of its steps, their new log lines, their metrics."""
+"""A job while it runs: the states of its steps, and what these have said since one last looked."""
 
 from __future__ import annotations
 
@@ -8,42 +8,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from mlops.credentials import MANAGEMENT_SCOPE
-from mlops.workspace.errors import azure_errors
+from mlops.errors import AzureError
+from mlops.workspace import history
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mlops.workspace.client import Workspace
+    from mlops.workspace.history import Job, Point
 
-ENDED: Final = ("Completed", "Failed", "Canceled")
-WAITING: Final = ("NotStarted", "Queued", "Preparing", "Provisioning", "Starting", "Unapproved")
+WAITING: Final = ("NotStarted", "Queued", "Preparing", "Provisioning", "Starting")
 USER_LOGS: Final = "user_logs/std_log"
 POLL_S: Final = 10.0
 TIMEOUT_S: Final = 30.0
-METRICS: Final = ("loss", "eval_loss", "epoch", "train_runtime")
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a job, or the job itself; `logs` maps the names of its logs to addresses."""
-
-    name: str
-    title: str
-    status: str
-    started: datetime | None
-    ended: datetime | None
-    error: str
-    logs: Mapping[str, str]
-
-    @property
-    def hours(self) -> float:
-        """Return how long the step has had its node."""
-        if self.started is None:
-            return 0.0
-        return ((self.ended or datetime.now(UTC)) - self.started).total_seconds() / 3600
 
 
 @dataclass(frozen=True)
@@ -55,7 +32,7 @@ class Snapshot:
 
     seconds: float
     status: str
-    steps: tuple[Step, ...]
+    steps: tuple[Job, ...]
     lines: tuple[str, ...]
 
     @property
@@ -65,17 +42,15 @@ class Snapshot:
 
     @property
     def hours(self) -> float:
-        """Return the hours that the steps have had their nodes."""
-        return sum(step.hours for step in self.steps)
+        """Return the hours that the steps have had their nodes: what is paid for."""
+        return sum(hours(step) for step in self.steps)
 
 
-@dataclass(frozen=True)
-class Point:
-    """One value of a metric: at which step, and when (seconds since 1970)."""
-
-    step: int
-    value: float
-    at: float
+def hours(step: Job) -> float:
+    """Return how long a step has had its node."""
+    if step.started is None:
+        return 0.0
+    return ((step.ended or datetime.now(UTC)) - step.started).total_seconds() / 3600
 
 
 def watch(workspace: Workspace, name: str) -> Iterator[Snapshot]:
@@ -86,84 +61,53 @@ def watch(workspace: Workspace, name: str) -> Iterator[Snapshot]:
     reader, begin = _Reader(), time.monotonic()
     pause_s = float(os.environ.get("AZUREML_RUN_POLLING_INTERVAL_MIN", POLL_S))  # the variable of the SDK's stream
     while True:
-        with azure_errors(f"follow job {name}"):
-            job = _step(workspace, name)
-            steps = tuple(_leaves(workspace, name)) or (job,)
+        job = history.job(workspace, name)
+        leaves = (step for step in history.steps(workspace, name) if step.kind != "pipeline")
+        steps = tuple(leaves) or (job,)
         lines = tuple(line for step in steps for line in reader.new_lines(step))
         yield Snapshot(time.monotonic() - begin, job.status, steps, lines)
-        if job.status in ENDED:
+        if job.is_over:
             return
         time.sleep(pause_s)
 
 
-def metrics(workspace: Workspace, names: tuple[str, ...]) -> dict[str, list[Point]]:
-    """Return the history of each training metric, of the first of these runs that has logged a loss.
+def curves(workspace: Workspace, name: str, snapshot: Snapshot) -> dict[str, list[Point]]:
+    """Return the metrics of the first run that has logged a loss, or none: a job goes on without its metrics.
 
-    Azure's components log to the job itself, ours to its step. Nothing is raised: a job goes on without its metrics.
+    Azure's components log to the job itself, ours to its step.
     """
-    import httpx
-
-    with azure_errors("find the metrics of the workspace"):
-        uri = workspace.ml.workspaces.get(workspace.ml.workspace_name).mlflow_tracking_uri
-        token = workspace.credential.get_token(MANAGEMENT_SCOPE).token
-    address = str(uri).replace("azureml://", "https://", 1).rstrip("/") + "/api/2.0/mlflow/metrics/get-history"
     try:
-        with httpx.Client(headers={"Authorization": f"Bearer {token}"}, timeout=TIMEOUT_S) as client:
-            for name in names:
-                if points := _history(client, address, name, "loss"):
-                    return {"loss": points} | {key: _history(client, address, name, key) for key in METRICS[1:]}
-    except httpx.HTTPError:
+        for run in (name, *(step.name for step in snapshot.steps)):
+            if "loss" in (found := history.metrics(workspace, run)):
+                return found
+    except AzureError:
         return {}
     return {}
-
-
-def _history(client: Any, address: str, run: str, metric: str) -> list[Point]:
-    reply = client.get(address, params={"run_id": run, "metric_key": metric, "max_results": 25000})
-    if reply.status_code != HTTPStatus.OK:
-        return []
-    found = reply.json().get("metrics", [])
-    return [Point(int(each["step"]), float(each["value"]), int(each["timestamp"]) / 1000) for each in found]
-
-
-def _leaves(workspace: Workspace, name: str) -> Iterator[Step]:
-    """Yield the steps of a job that have no steps of their own, in the order they started."""
-    for child in workspace.ml.jobs.list(parent_job_name=name):
-        if child.type == "pipeline":
-            yield from _leaves(workspace, str(child.name))
-        else:
-            yield _step(workspace, str(child.name), title=str(child.display_name))
-
-
-def _step(workspace: Workspace, name: str, *, title: str | None = None) -> Step:
-    # The SDK has no public way to times and logs of a running job; its own `jobs.stream` takes this one.
-    details = workspace.ml.jobs._runs_operations.get_run_details(name)  # noqa: SLF001
-    error = details.error.error.message if details.error and details.error.error else ""
-    logs = {key: url for key, url in sorted((details.log_files or {}).items()) if key.startswith(USER_LOGS)}
-    return Step(name, title or name, details.status, details.start_time_utc, details.end_time_utc, error or "", logs)
 
 
 @dataclass
 class _Reader:
     """Reads each log from where it ended the last time."""
 
-    offsets: dict[tuple[str, str], int] = field(default_factory=dict)
-    rests: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    offsets: dict[str, int] = field(default_factory=dict)
+    rests: dict[str, bytes] = field(default_factory=dict)
 
-    def new_lines(self, step: Step) -> Iterator[str]:
+    def new_lines(self, step: Job) -> Iterator[str]:
         """Yield the whole lines that the first process of a step has written since."""
         import httpx
 
-        for name, url in list(step.logs.items())[:1]:
-            key = (step.name, name)
-            offset = self.offsets.get(key, 0)
-            try:
-                reply = httpx.get(url, headers={"Range": f"bytes={offset}-"}, timeout=TIMEOUT_S)
-            except httpx.HTTPError:
-                return
-            if reply.status_code not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
-                return  # 416: nothing new
-            self.offsets[key] = offset + len(reply.content)
-            *lines, self.rests[key] = (self.rests.get(key, b"") + reply.content).split(b"\n")
-            if step.status in ENDED:
-                lines.append(self.rests.pop(key))
-            yield from (line.decode(errors="replace") for line in lines if line.strip())
+        address = next((url for name, url in sorted((step.logs or {}).items()) if name.startswith(USER_LOGS)), None)
+        if address is None:
+            return
+        offset = self.offsets.get(step.name, 0)
+        try:
+            reply = httpx.get(address, headers={"Range": f"bytes={offset}-"}, timeout=TIMEOUT_S)
+        except httpx.HTTPError:
+            return  # the next look reads what this one missed
+        if reply.status_code not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
+            return  # 416: nothing new
+        self.offsets[step.name] = offset + len(reply.content)
+        *lines, self.rests[step.name] = (self.rests.get(step.name, b"") + reply.content).split(b"\n")
+        if step.is_over:
+            lines.append(self.rests.pop(step.name))
+        yield from (line.decode(errors="replace") for line in lines if line.strip())

@@ -6,7 +6,7 @@ import pytest
 
 from mlops.finetuning.progress import Progress, progress
 from mlops.records import FinetuningPlan
-from mlops.workspace.runs import Point
+from mlops.workspace.history import Point
 
 PLAN = FinetuningPlan(
     size="Standard_NC24ads_A100_v4",
@@ -23,27 +23,27 @@ PLAN = FinetuningPlan(
     usd=4.0,
 )
 HISTORY = {
-    "loss": [Point(10, 2.5, 100.0), Point(20, 2.0, 200.0)],
-    "epoch": [Point(10, 0.3, 100.0), Point(20, 0.6, 200.0)],
+    "loss": [Point(10, 2.5), Point(20, 2.0)],
+    "epoch": [Point(10, 0.3), Point(20, 0.6)],
 }
 
 
 def test_pace_and_time_left_follow_the_epochs() -> None:
-    """0.3 of 3 epochs in 100 s: a tenth of a million tokens, and eight times as long to go."""
-    found = progress(HISTORY, PLAN, {"num_train_epochs": 3}, hours=0.5)
+    """0.6 of 3 epochs in 200 s: a fifth of a million tokens, and four times as long to go."""
+    found = progress(HISTORY, PLAN, {"num_train_epochs": 3}, training_s=200, usd=2.0)
     assert found == Progress(20, pytest.approx(0.2), 2.0, pytest.approx(1000), pytest.approx(800), 2.0)
     assert str(found) == "step 20 · 20% · loss 2.0000 · 1,000 tokens/s · 0 h 13 min left · 2.00 USD"
 
 
 def test_a_limit_of_steps_counts_instead() -> None:
     """`max_steps` ends a job in the middle of an epoch."""
-    found = progress(HISTORY, PLAN, {"max_steps": 40}, hours=0.0)
+    found = progress(HISTORY, PLAN, {"max_steps": 40}, training_s=200, usd=2.0)
     assert found is not None
     assert found.share == pytest.approx(0.5)
 
 
 def test_nothing_is_made_up() -> None:
-    """Before the first entry nothing is known, after one no pace."""
-    assert progress({}, PLAN, {}, hours=0.0) is None
-    first = {key: points[:1] for key, points in HISTORY.items()}
-    assert str(progress(first, PLAN, {}, hours=0.0)) == "step 10 · 30% · loss 2.5000 · 0.00 USD"
+    """Before the first loss nothing is known, without an epoch no pace."""
+    assert progress({}, PLAN, {}, training_s=200, usd=0.0) is None
+    loss = {"loss": HISTORY["loss"]}
+    assert str(progress(loss, PLAN, {}, training_s=200, usd=0.0)) == "step 20 · 0% · loss 2.0000 · 0.00 USD"

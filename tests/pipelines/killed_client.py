@@ -32,7 +32,7 @@ create_or_update = JobOperations.create_or_update
 POINTS = {
     "before the request": mock.patch.object(JobOperations, "create_or_update", die),
     "with the answer": mock.patch.object(JobOperations, "create_or_update", answered_then_die),
-    "while it follows": mock.patch.object(runs, "metrics", die),
+    "while it follows": mock.patch.object(runs, "curves", die),
     "before the record": mock.patch.object(stage, "_keep", die),
     "never": nullcontext(),
 }

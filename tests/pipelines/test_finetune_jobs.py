@@ -22,7 +22,8 @@ from mlops.reports import training
 from mlops.settings import load
 from mlops.stage import Context, perform
 from mlops.workspace import runs
-from mlops.workspace.runs import Snapshot, Step
+from mlops.workspace.history import Job
+from mlops.workspace.runs import Snapshot
 from pipelines.finetune import finetune
 
 if TYPE_CHECKING:
@@ -164,14 +165,14 @@ def test_a_preempted_job_starts_again_by_itself(
 
 def test_a_canceled_job_is_a_no(begin: Begin, ml: MLClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit 1: somebody decided so; the SDK's own stream would end in silence."""
-    monkeypatch.setattr(runs, "metrics", lambda _, names: ml.jobs.begin_cancel(names[0]).result())
+    monkeypatch.setattr(runs, "curves", lambda _, name, __: ml.jobs.begin_cancel(name).result())
     with pytest.raises(Refusal, match=r"job finetune-\w+ was canceled; run the stage again to submit it anew"):
         begin("sleep 60")
 
 
 def test_a_job_without_a_node_is_given_up_in_time(begin: Begin, mocker: MockerFixture) -> None:
     """Exit 1 after `queue_deadline_s`, with the quota and what can be done; the job stays in the queue."""
-    step = Step("s", "quick_training", "Queued", None, None, "", {})
+    step = Job("s", "quick_training", "x", "command", "Queued", None)
     mocker.patch.object(runs, "watch", return_value=iter([Snapshot(2.0, "Running", (step,), ())]))
     with pytest.raises(Refusal, match=r"had no node of c\w+ for 1 s.*vCPUs of.*az ml job cancel --name finetune-"):
         begin("true", QUEUE_DEADLINE_S="1")
@@ -183,7 +184,7 @@ def test_ctrl_c_cancels_the_job_or_leaves_it(
 ) -> None:
     """As the person at the terminal wishes; where nobody is, such as on a runner that is stopped, it is left."""
     said = StringIO()
-    mocker.patch.object(runs, "metrics", side_effect=KeyboardInterrupt)
+    mocker.patch.object(runs, "curves", side_effect=KeyboardInterrupt)
     mocker.patch.object(training, "asks_to_cancel", return_value=cancels)
     with pytest.raises(Refusal if cancels else KeyboardInterrupt):
         begin(f"until test -e {tmp_path}/gate; do sleep 0.05; done", said=said)
