@@ -71,10 +71,10 @@ def submit_finetuning(
     inputs = {name: value for name, value in _inputs(model, request).items() if name in component.inputs}
 
     def chat_completion() -> dict[str, Any]:
-        step = component.callable(**inputs, **request.parameters)
+        training = component.callable(**inputs, **request.parameters)  # the variable names the step
         if component.callable.type == "command":  # a registry's pipeline places its steps by its inputs
-            _place(step, request.cluster)
-        return {"trained_model": step.outputs.mlflow_model_folder}
+            _place(training, request.cluster)
+        return {"trained_model": training.outputs.mlflow_model_folder}
 
     with azure_errors(f"build the pipeline of {request.display_name}"):
         job = pipeline(chat_completion, name=request.display_name)()

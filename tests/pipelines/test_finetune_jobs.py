@@ -139,7 +139,7 @@ def test_a_failed_step_is_told_with_the_end_of_its_log(begin: Begin, tmp_path: P
         begin("echo out of memory; exit 3")
     assert error.value.exit_code == 2
     assert re.search(
-        r"job finetune-\w+ failed in step quick_training: Execution failed.*status code 3", str(error.value)
+        r"job finetune-\w+ failed in step training: Execution failed.*status code 3", str(error.value)
     )
     assert str(error.value).splitlines()[-2:] == ["  training with cosine", "  out of memory"]
     assert "out of memory" in (tmp_path / "run" / "finetune.log").read_text()
@@ -154,7 +154,9 @@ def test_a_preempted_job_starts_again_by_itself(
     with pytest.raises(Detached):
         begin(hold, CLUSTER__TIER="low_priority", DETACH="true")
     (name,) = submitted(azureml_emulator.home, before)
-    (step,) = ml.jobs.list(parent_job_name=name)
+    while not (steps := list(ml.jobs.list(parent_job_name=name))):
+        pass
+    (step,) = steps
     with azureml_emulator.faults.injected("preemption", job=step.name) as fault:
         while not next(each for each in azureml_emulator.faults.list() if each["id"] == fault["id"])["hits"]:
             ml.jobs.get(name)
