@@ -134,7 +134,7 @@ def _alive(workspace: Workspace, settings: FinetuneSettings, model: FoundationMo
 
 def _component(workspace: Workspace, settings: FinetuneSettings) -> Component:
     if settings.method == "own":
-        return assets.own_component(SPEC, [SPEC.with_name("finetune-environment.yml"), *TRAINER.rglob("*.py")])
+        return assets.own_component(SPEC, [*SPEC.parent.glob("finetune-*.yml"), *TRAINER.rglob("*.py")])
     return assets.component(workspace, settings.component)
 
 

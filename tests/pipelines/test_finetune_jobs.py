@@ -138,9 +138,7 @@ def test_a_failed_step_is_told_with_the_end_of_its_log(begin: Begin, tmp_path: P
     with pytest.raises(AzureError) as error:
         begin("echo out of memory; exit 3")
     assert error.value.exit_code == 2
-    assert re.search(
-        r"job finetune-\w+ failed in step training: Execution failed.*status code 3", str(error.value)
-    )
+    assert re.search(r"job finetune-\w+ failed in step training: Execution failed.*status code 3", str(error.value))
     assert str(error.value).splitlines()[-2:] == ["  training with cosine", "  out of memory"]
     assert "out of memory" in (tmp_path / "run" / "finetune.log").read_text()
 
