@@ -98,7 +98,7 @@ def _of_values(rule: Rule, scores: Scores) -> Iterator[Flaw]:
     """Yield what is wrong with the values that a rule looks at."""
     against = reference_of(scores) if rule.against == "champion" else rule.against
     roles = ["candidate"] if against is None else ["candidate", against]
-    values = {role: scores[role][rule.metric][rows_of(scores[role], rule.suite)] for role in roles}
+    values = {role: np.ma.asarray(scores[role][rule.metric][rows_of(scores[role], rule.suite)]) for role in roles}
     masks = {role: np.ma.getmaskarray(column) for role, column in values.items()}
     what = f"{rule.suite} {rule.metric}"
     for role, column in values.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops.gates.engine import decide
 from mlops.gates.rules import GateSettings
@@ -24,7 +24,7 @@ def disagreements(decision: GateDecision, scores: Scores, settings: GateSettings
             yield f"the examples give another {name} than it says"
 
 
-def rules(settings: GateSettings) -> dict[str, object]:
+def rules(settings: GateSettings) -> dict[str, Any]:
     """Return the settings as a decision keeps them; an override is the decision's own."""
     return settings.model_dump(mode="json", exclude={"override"})
 

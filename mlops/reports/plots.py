@@ -115,9 +115,9 @@ def forest(rows: Sequence[Interval]) -> str:
         figure = Figure((8.0, 0.9 + 0.42 * len(rows)), layout="constrained")
         axes = figure.add_subplot()
         for place, row in enumerate(rows):
-            style = {"color": BARS if row.met else TEXT, "linestyle": "-" if row.met else "--"}
-            axes.plot([row.low, row.high], [place, place], linewidth=2, **style)
-            axes.plot(row.change, place, "o", color=style["color"], markersize=7)
+            color, line = (BARS, "-") if row.met else (TEXT, "--")
+            axes.plot([row.low, row.high], [place, place], linewidth=2, color=color, linestyle=line)
+            axes.plot(row.change, place, "o", color=color, markersize=7)
             axes.plot(row.required, place, "|", color=TEXT, markersize=16, markeredgewidth=2)
         axes.axvline(0, color=TEXT, linewidth=0.6, alpha=0.6)
         axes.set_yticks(range(len(rows)), [row.label for row in rows])

@@ -68,11 +68,21 @@ def _flash(
 ) -> torch.Tensor:
     from torch.nn.attention.varlen import varlen_attn
 
-    rows = [tensor.squeeze(0).transpose(0, 1) for tensor in (query, key, value)]
     before = -1 if window is None else window - 1
-    causal = {"scale": scaling, "window_size": (before, 0), "enable_gqa": query.shape[1] != key.shape[1]}
-    attended: Any = varlen_attn(*rows, bounds, bounds, longest, longest, **causal)
-    return attended.unsqueeze(0)
+    attended: Any = varlen_attn(
+        query.squeeze(0).transpose(0, 1),
+        key.squeeze(0).transpose(0, 1),
+        value.squeeze(0).transpose(0, 1),
+        bounds,
+        bounds,
+        longest,
+        longest,
+        scale=scaling,
+        window_size=(before, 0),
+        enable_gqa=query.shape[1] != key.shape[1],
+    )
+    whole: torch.Tensor = attended.unsqueeze(0)
+    return whole
 
 
 def _alone(

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .data import Message, read_message
+from .chat import Message
+from .data import read_message
 from .errors import TrainerError
 
 COLUMNS = ("prompt", "chosen", "rejected")

@@ -43,4 +43,6 @@ def finished(arguments: FinetuneArguments, folder: Path) -> "PreTrainedModel":
         model = merge(start, folder)
     else:
         model = load_weights(folder)
-    return model.to(load_config(arguments.model_path).dtype or torch.float32)
+    dtype: Any = load_config(arguments.model_path).dtype or torch.float32
+    converted: PreTrainedModel = model.to(dtype)
+    return converted

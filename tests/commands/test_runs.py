@@ -6,14 +6,18 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import AwareDatetime
 
 from mlops.records import STAGES, DataAsset, Record, Rollout, Split, chain, seal
 from mlops.runs import find, made
+
+st.register_type_strategy(AwareDatetime, st.datetimes(timezones=st.just(UTC)))
 
 
 def asset(name: str) -> DataAsset:
