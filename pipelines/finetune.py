@@ -151,11 +151,8 @@ def _measure(context: Context, made: Recipe, name: str, end: Snapshot, history: 
             context.workspace, name, made.workload, tokens_per_s=per_gpu, preparation_h=max(hours - training_h, 0.0)
         )
     if history:
-        curves = {
-            key: [(point.step, point.value) for point in history[key]]
-            for key in ("loss", "eval_loss")
-            if key in history
-        }
+        losses = {key: points for key, points in history.items() if key in {"loss", "eval_loss"}}
+        curves = {key: [(point.step, point.value) for point in points] for key, points in losses.items()}
         context.say(f"loss curves {training.keep_curves(context.folder, curves)}")
     return Measured(hours=hours, usd=usd, tokens_per_s=rate)
 
