@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+import httpx
+
 from mlops.errors import AzureError
 from mlops.workspace import history
 
@@ -58,17 +60,19 @@ def watch(workspace: Workspace, name: str) -> Iterator[Snapshot]:
 
     The SDK's own stream says nothing of a pipeline's steps, ends in silence for a canceled job, and prints it all.
     """
-    reader, begin = _Reader(), time.monotonic()
-    pause_s = float(os.environ.get("AZUREML_RUN_POLLING_INTERVAL_MIN", POLL_S))  # the variable of the SDK's stream
-    while True:
-        job = history.job(workspace, name)
-        leaves = (step for step in history.steps(workspace, name) if step.kind != "pipeline")
-        steps = tuple(leaves) or (job,)
-        lines = tuple(line for step in steps for line in reader.new_lines(step))
-        yield Snapshot(time.monotonic() - begin, job.status, steps, lines)
-        if job.is_over:
-            return
-        time.sleep(pause_s)
+    begin = time.monotonic()
+    pause_s = float(os.environ.get("AZUREML_RUN_POLLING_INTERVAL_MAX", POLL_S))  # the variable of the SDK's stream
+    with httpx.Client(timeout=TIMEOUT_S) as client:
+        reader = _Reader(client)
+        while True:
+            job = history.job(workspace, name)
+            leaves = (step for step in history.steps(workspace, name) if step.kind != "pipeline")
+            steps = tuple(leaves) or (job,)
+            lines = tuple(line for step in steps for line in reader.new_lines(step))
+            yield Snapshot(time.monotonic() - begin, job.status, steps, lines)
+            if job.is_over:
+                return
+            time.sleep(pause_s)
 
 
 def curves(workspace: Workspace, name: str, snapshot: Snapshot) -> dict[str, list[Point]]:
@@ -89,19 +93,18 @@ def curves(workspace: Workspace, name: str, snapshot: Snapshot) -> dict[str, lis
 class _Reader:
     """Reads each log from where it ended the last time."""
 
+    client: httpx.Client
     offsets: dict[str, int] = field(default_factory=dict)
     rests: dict[str, bytes] = field(default_factory=dict)
 
     def new_lines(self, step: Job) -> Iterator[str]:
         """Yield the whole lines that the first process of a step has written since."""
-        import httpx
-
         address = next((url for name, url in sorted((step.logs or {}).items()) if name.startswith(USER_LOGS)), None)
         if address is None:
             return
         offset = self.offsets.get(step.name, 0)
         try:
-            reply = httpx.get(address, headers={"Range": f"bytes={offset}-"}, timeout=TIMEOUT_S)
+            reply = self.client.get(address, headers={"Range": f"bytes={offset}-"})
         except httpx.HTTPError:
             return  # the next look reads what this one missed
         if reply.status_code not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
