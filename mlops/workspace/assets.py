@@ -17,6 +17,8 @@ from mlops.workspace.errors import azure_errors
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from azure.ai.ml.entities import Model
+
     from mlops.settings import AssetReference
     from mlops.workspace.client import Workspace
 
@@ -161,6 +163,15 @@ def model_tags(workspace: Workspace, id: str) -> dict[str, str]:  # noqa: A002 -
         return dict(workspace.ml.models.get(name, version).tags)
 
 
+def _check_same(model: Model, content: str, tags: Mapping[str, str]) -> None:
+    found = (model.tags or {}).get(content)
+    if found != tags[content]:
+        raise RecordError(
+            f"{model.name}:{model.version} is registered already, and is another model ({content} {found}, not "
+            f"{tags[content]}). A version is never overwritten: archive that one, and start a new run."
+        )
+
+
 def register_model(
     workspace: Workspace, path: str, *, name: str, version: str, description: str, tags: Mapping[str, str], content: str
 ) -> str:
@@ -177,15 +188,11 @@ def register_model(
         try:
             model = workspace.ml.models.get(name, version)
         except ResourceNotFoundError:
-            new = {STAGE: CANDIDATE, content: tags[content]}
-            model = Model(name=name, version=version, path=path, type=AssetTypes.MLFLOW_MODEL, tags=new)
-        found = dict(model.tags)
-        if found.get(content) != tags[content]:
-            raise RecordError(
-                f"{name}:{version} is registered already, and is another model ({content} {found.get(content)}, not "
-                f"{tags[content]}). A version is never overwritten: archive that one, and start a new run."
-            )
-        if {**found, **tags} != found:
-            model.description, model.tags = description, {**found, **tags}
+            model = Model(name=name, version=version, path=path, type=AssetTypes.MLFLOW_MODEL, tags={STAGE: CANDIDATE})
+        else:
+            _check_same(model, content, tags)
+        merged = {**model.tags, **tags}
+        if merged != model.tags:
+            model.description, model.tags = description, merged
             workspace.ml.models.create_or_update(model)
     return f"azureml:{name}:{version}"

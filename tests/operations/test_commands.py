@@ -12,6 +12,7 @@ from mlops import cli
 from mlops.errors import AzureError
 from mlops.workspace import deployments
 from mlops.workspace.assets import register_model
+from tests.operations.conftest import MODEL
 
 if TYPE_CHECKING:
     from tests.operations.conftest import Place
@@ -65,7 +66,7 @@ def test_clean_says_what_it_would_do(place: Place, mlops: Run) -> None:
 
 def test_a_failed_deployment_shows_its_cause_and_both_logs_and_is_deleted(place: Place, unique: str) -> None:
     """One line says why; what cannot be repaired is gone, and the others serve on."""
-    model = register_model(place.workspace, str(BROKEN), name=f"broken-{unique}", version="1", description="", tags={})
+    model = register_model(place.workspace, str(BROKEN), name=f"broken-{unique}", version="1", description="", **MODEL)
     with pytest.raises(AzureError) as refused:
         deployments.deploy(place.workspace, "third", model=model, settings=place.settings.deploy, tags={})
     first, *rest = str(refused.value).splitlines()
