@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from mlops import stage
-from mlops.errors import Detached, Refusal
+from mlops.errors import Detached, RecordError, Refusal
 from mlops.finetuning.names import display_name
 from mlops.finetuning.progress import Progress, progress
 from mlops.planning import Recipe, recipe
@@ -35,6 +36,7 @@ def finetune(context: Context, data: DataAsset) -> FineTuningJob:
     if context.settings.finetune.detach:
         pending.mark(context.workspace, name, _inputs(context))
         raise Detached(f"finetune: job {name} goes on by itself; run the stage again, anywhere, to attach to it")
+    made = _as_planned(context, made, name)
     measured = _measure(context, made, name, *_follow(context, made, name))
     if not submission.new:
         pending.settle(context.workspace, name)
@@ -60,6 +62,17 @@ def _show(context: Context, made: Recipe) -> None:
     for table in tables.recipe(made.facts, made.plan, made.parameters, max_usd=made.max_usd):
         tables.show(context.console, table)
     stage.write(context.folder / "finetune-plan.json", made.plan.model_dump_json(indent=2).encode())
+
+
+def _as_planned(context: Context, made: Recipe, name: str) -> Recipe:
+    """Return the recipe with the plan that this run's record of the job holds: estimates made since were not its."""
+    try:
+        before = stage.load(context.folder, "finetune")
+    except RecordError:
+        return made
+    if isinstance(before, FineTuningJob) and before.name == name:
+        return replace(made, plan=before.plan)
+    return made
 
 
 def _request(context: Context, data: DataAsset, made: Recipe) -> FinetuningRequest:
