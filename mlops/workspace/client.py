@@ -84,7 +84,12 @@ def _retries() -> dict[str, Any]:
     The first wait is drawn, so that runners that were throttled together do not come back together.
     """
     first_s = random.uniform(0.4, 1.2)  # noqa: S311 - no secret
-    return {"retry_total": RETRIES, "retry_backoff_factor": first_s, "retry_backoff_max": LONGEST_WAIT_S}
+    return {
+        "retry_total": RETRIES,
+        "retry_status": RETRIES,
+        "retry_backoff_factor": first_s,
+        "retry_backoff_max": LONGEST_WAIT_S,
+    }
 
 
 def start_emulator() -> dict[str, str]:

@@ -87,7 +87,7 @@ def test_concurrent_starts_end_with_one_emulator(own_home: Path) -> None:
     """However many start it at once, one emulator runs, and every start succeeds."""
     args = [sys.executable, "-m", "mlops.emulator", "start", "--home", str(own_home)]
     starts = [subprocess.Popen(args, stdout=subprocess.PIPE, text=True) for _ in range(4)]
-    said = [start.communicate(timeout=60)[0] for start in starts]
+    said = [start.communicate(timeout=180)[0] for start in starts]
     assert [start.returncode for start in starts] == [0] * 4
     assert sum("was running already" in text for text in said) == 3
     home = daemon.open_home(own_home)

