@@ -22,29 +22,6 @@ def test_the_job_is_named_and_filed_as_the_flow_asks(first: Released) -> None:
     assert job.num_gpus == 1
 
 
-def test_the_pipeline_gets_what_the_flow_gives_it(first: Released) -> None:
-    """Rows 12 and 13: model, computes, files, GPUs and parameters; nothing cached, and no step after a failed one."""
-    job = first["finetune"]
-    puts = [r for r in first.site.requests() if r["method"] == "PUT" and r["path"].endswith(f"/jobs/{job.name}")]
-    properties = next(put["body"]["properties"] for put in puts if put["body"])
-    assert properties["settings"]["force_rerun"] is True
-    assert properties["settings"]["continue_on_step_failure"] is False
-    assert properties["tags"]["idempotency_key"] == job.name.removeprefix("finetune-")
-    (step,) = properties["jobs"].values()
-    inputs = {name: value.get("value", value.get("uri")) for name, value in step["inputs"].items()}
-    assert inputs["mlflow_model_path"] == job.foundation_model
-    assert {inputs[f"{split}_file_path"] for split in ("train", "validation", "test")} == {
-        job.data.train.uri,
-        job.data.validation.uri,
-        job.data.test.uri,
-    }
-    for name in ("model_import", "preprocess", "finetune", "model_evaluation"):
-        assert inputs[f"compute_{name}"] == job.compute
-    assert str(inputs["number_of_gpu_to_use_finetuning"]) == str(job.num_gpus)
-    assert {name: str(inputs[name]) for name in job.parameters} == {k: str(v) for k, v in job.parameters.items()}
-    assert list(properties["outputs"]) == ["trained_model"]
-
-
 def test_every_parameter_and_its_origin_is_shown(first: Released) -> None:
     """Who reads the log sees each value, where it came from, what was overridden and what was dropped."""
     for name in first["finetune"].parameters:
