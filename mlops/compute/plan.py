@@ -124,7 +124,7 @@ def memory_gb(model: ModelSize, parameters: Mapping[str, Parameter], machines: M
     trained = LORA_SHARE if method(parameters) == "lora" else 1.0
     weights = model.total * BYTES_PER_PARAMETER[precision(parameters)]
     optimizer = model.total * trained * OPTIMIZER_BYTES
-    return (weights / (gpus if staged == 3 else 1) + optimizer / (gpus if staged else 1)) / 1e9  # noqa: PLR2004
+    return (weights / (gpus if staged == 3 else 1) + optimizer / (gpus if staged else 1)) / 1e9  # noqa: PLR2004 - ZeRO's
 
 
 def warnings(model: ModelSize, parameters: Mapping[str, Parameter], machines: Machines, *, tier: str) -> list[str]:

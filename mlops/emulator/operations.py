@@ -83,7 +83,7 @@ async def _run(store: Store, operation: str, work: Coroutine[Any, Any, None]) ->
         await work
     except ArmError as error:
         _finish(store, operation, error.body()["error"])
-    except BaseException:
+    except BaseException:  # a cancellation, too: it goes on, and the operation has ended
         _finish(store, operation, {"code": "InternalServerError", "message": "The emulator failed; see its log."})
         raise
     else:

@@ -200,7 +200,7 @@ class Client(asyncio.Protocol):
                 if self._call.is_last:
                     self._calls.clear()
                     self.close()
-        except BaseException:
+        except BaseException:  # a cancellation, too: it goes on, and no half reply stays open
             self.abort()
             raise
         self._task, self._since = None, time.monotonic()

@@ -118,7 +118,7 @@ class Containers:
         self._count(1)
         try:
             return self._next() or await self._turn()
-        except BaseException:
+        except BaseException:  # a cancellation, too: it goes on, and the place is free
             self._count(-1)
             raise
 
