@@ -34,7 +34,13 @@ FOLDER: Final = Path(__file__).parent.parent / "pipelines" / "settings"
 class Section(BaseModel):
     """A part of the settings: cannot change, and knows no key it does not declare."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        protected_namespaces=(),
+        coerce_numbers_to_str=True,
+        use_attribute_docstrings=True,  # into the schema, for editors and for the pages of the stages
+    )
 
 
 class WorkspaceSettings(Section):

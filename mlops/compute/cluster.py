@@ -13,7 +13,7 @@ SERVERLESS: Final = "serverless"
 class ClusterSettings(BaseModel):
     """An AmlCompute cluster: used if it exists, created if it does not; named `serverless`, machines of Azure ML."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     name: str = Field(pattern=r"^[a-zA-Z][a-zA-Z0-9-]{1,31}$")
     size: str

@@ -19,7 +19,7 @@ Tier = Literal["dedicated", "low_priority"]
 class BudgetSettings(BaseModel):
     """What one training job may cost at most, and prices of one's own by size, in USD per hour and node."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     max_usd: float = Field(gt=0)
     prices: dict[str, float] = {}

@@ -14,7 +14,7 @@ ColumnName = Literal["messages", "conversations", "prompt", "response", "system"
 class ContaminationSettings(BaseModel):
     """What training data must not hold: the text of held-out conversations and of benchmarks."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     ngram: int = Field(ge=3, le=50)
     """Words in a row that count as the same text; a shorter text is compared whole."""
@@ -25,7 +25,7 @@ class ContaminationSettings(BaseModel):
 class DriftSettings(BaseModel):
     """From which change on it is worth training again; any one is enough."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     max_length_change: float = Field(default=0.1, ge=0)
     """Of the lengths (Wasserstein distance by the mean length), above what chance gives."""
@@ -38,7 +38,7 @@ class DriftSettings(BaseModel):
 class DataSettings(BaseModel):
     """Which conversations, how many of them, and how they are split; percentages are of conversations."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     source: str
     """`hub:OWNER/NAME@REVISION`, a path or pattern of files, `azureml:NAME:VERSION`, or `chitchat`."""

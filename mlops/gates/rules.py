@@ -21,7 +21,7 @@ class Rule(BaseModel):
     must reach it. With `slices`, no slice of the examples may clearly miss the demand either.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     metric: str
     suite: Suite = "held_out"
@@ -70,7 +70,7 @@ class Rule(BaseModel):
 class GateSettings(BaseModel):
     """The rules, how sure the gate has to be, and what evaluation it looks at at all."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     rules: tuple[Rule, ...] = Field(min_length=1)
     confidence: float = Field(gt=0.5, lt=1)

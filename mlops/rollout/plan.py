@@ -13,7 +13,7 @@ Ratio = Annotated[float, Field(gt=1)]
 class RolloutPlan(BaseModel):
     """Weights of the new deployment in percent, and the limits that every step must hold; times are in seconds."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     steps: tuple[Annotated[int, Field(ge=1, le=100)], ...] = Field(min_length=1)
     mirror: int = Field(0, ge=0, le=50)

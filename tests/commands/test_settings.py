@@ -53,8 +53,13 @@ def test_a_section_that_is_not_there_is_named() -> None:
 
 
 def test_every_file_of_settings_fits_the_schema() -> None:
-    """The schema that editors get knows every key of every file, and objects to one that is mistyped."""
-    schema = json.loads(mlops("schema").stdout)
-    for path in FOLDER.glob("*.yml"):
+    """Each names the schema that is kept beside it, which is current, knows its keys, and objects to one mistyped."""
+    kept = FOLDER / "schema.json"
+    assert mlops("schema").stdout == kept.read_text(), f"mlops settings schema > {kept}"
+    schema = json.loads(kept.read_text())
+    for path in (*FOLDER.glob("*.yml"), *FOLDER.glob("presets/*.yml")):
+        prefix, _, named = path.read_text().partition("\n")[0].partition("=")
+        assert prefix == "# yaml-language-server: $schema"
+        assert (path.parent / named).samefile(kept), path
         jsonschema.validate(yaml.safe_load(path.read_text()), schema)
     assert list(jsonschema.Draft202012Validator(schema).iter_errors({"data": {"percentag": 5}}))
