@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 from pydantic import BaseModel
 
 from mlops import layers
@@ -27,6 +29,7 @@ ALLOWED = {
     "minItems": "{} or more",
     "pattern": "`{}`",
 }
+OUTSIDE = re.compile(r"\[([^]]+)\]\(\.\./[^)]+\)")
 HEAD = """# Stages
 
 Generated from the docstrings and the settings' schema when these pages are built. Every stage is started by
@@ -41,6 +44,11 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
     schema = file_schema()
     files.append(File.generated(config, "stages.md", content=stages(schema)))
     files.append(File.generated(config, "settings.schema.json", content=json.dumps(schema)))
+
+
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+    """Leave links to files of the repository as text: they have no address on the site."""
+    return OUTSIDE.sub(r"\1", markdown) if "/" not in page.file.src_uri else markdown
 
 
 def stages(schema: dict[str, Any]) -> str:
