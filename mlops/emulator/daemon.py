@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -12,7 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from mlops.emulator import tls
@@ -37,8 +38,10 @@ def open_home(root: Path, *, port: int | None = None, host: str | None = None) -
     """Return the home in a folder, made on the first use; its port is chosen then, and both are kept."""
     try:
         root.mkdir(parents=True, exist_ok=True, mode=_PRIVATE)
-        if port is not None or not (root / "port").exists():
-            _keep(root / "port", str(port or _free_port()))
+        if port is not None:
+            _keep(root / "port", str(port))
+        elif not (root / "port").exists():
+            _keep_first(root / "port", str(_free_port()))
         if host is not None:
             _keep(root / "host", host)
         return Home(root.resolve(), int((root / "port").read_text()), _kept(root / "host", LOOPBACK))
@@ -196,6 +199,16 @@ def _keep(path: Path, text: str) -> None:
     with open_private(unfinished) as file:
         file.write(text)
     unfinished.replace(path)
+
+
+def _keep_first(path: Path, text: str) -> None:
+    """Write a file unless there is one: of several who come here at once, whoever links first decides."""
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    with open_private(unfinished) as file:
+        file.write(text)
+    with suppress(FileExistsError):
+        path.hardlink_to(unfinished)
+    unfinished.unlink()
 
 
 def _kept(path: Path, default: str) -> str:

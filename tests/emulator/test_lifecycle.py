@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import psutil
@@ -87,12 +88,20 @@ def test_concurrent_starts_end_with_one_emulator(own_home: Path) -> None:
     """However many start it at once, one emulator runs, and every start succeeds."""
     args = [sys.executable, "-m", "mlops.emulator", "start", "--home", str(own_home)]
     starts = [subprocess.Popen(args, stdout=subprocess.PIPE, text=True) for _ in range(4)]
-    said = [start.communicate(timeout=180)[0] for start in starts]
+    said = [start.communicate(timeout=60)[0] for start in starts]
     assert [start.returncode for start in starts] == [0] * 4
     assert sum("was running already" in text for text in said) == 3
     home = daemon.open_home(own_home)
     served_by = [p for p in psutil.process_iter(["cmdline"]) if str(own_home) in (p.info["cmdline"] or [])]
     assert [process.pid for process in served_by] == [_pid(home)]
+
+
+def test_concurrent_first_uses_agree_on_the_port(tmp_path: Path) -> None:
+    """Whoever opens a new home first chooses its port: a start that saw another one would wait for it in vain."""
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(8):
+            homes = pool.map(daemon.open_home, [tmp_path / str(number)] * 8)
+            assert len({home.port for home in homes}) == 1
 
 
 def test_a_taken_port_is_said_in_one_line(own_home: Path) -> None:
