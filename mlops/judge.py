@@ -87,7 +87,9 @@ def _ask(client: httpx.Client, model: str, question: str) -> str:
         response = client.post("chat/completions", json=body).raise_for_status()
         said = str(response.json()["choices"][0]["message"]["content"]).strip()
     except (httpx.HTTPError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise InputError(f"evaluate.judge: {client.base_url} did not judge: {error}") from error
+        raise InputError(f"evaluate.judge: {client.base_url} did not judge ({error}): check its url and key") from error
     if said[:1] not in WON:
-        raise InputError(f"evaluate.judge: {model} was asked for A, B or C and said {said[:40]!r}")
+        raise InputError(
+            f"evaluate.judge: {model} was asked for A, B or C and said {said[:40]!r}; choose a model that can judge"
+        )
     return said[0]

@@ -61,7 +61,7 @@ def file(path: Path) -> Layer:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise SettingsError(f"{path.name}: not readable as YAML: {error}") from None
+        raise SettingsError(f"{path.name}: must be YAML: {error}") from None
     if not isinstance(values, dict):
         raise SettingsError(f"{path.name}: must hold a mapping of sections, such as `data:`")
     return Layer(path.name, values)
@@ -101,7 +101,7 @@ def _config(path: Path) -> dict[str, str]:
     try:
         document: dict[str, str] = json.loads(path.read_bytes())
     except ValueError as error:
-        raise SettingsError(f"{path}: not readable as JSON: {error}") from None
+        raise SettingsError(f"{path}: must be JSON: {error}") from None
     return document
 
 
@@ -109,7 +109,7 @@ def _value(name: str, text: str) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise SettingsError(f"{name}: not readable as YAML: {' '.join(str(error).split())}") from None
+        raise SettingsError(f"{name}: must be YAML: {' '.join(str(error).split())}") from None
 
 
 def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def _size(workspace: Workspace, settings: FinetuneSettings, model: FoundationMod
     size = next((size for size in offered if size.name.lower() == wanted.lower()), None)
     if size is None:
         names = sorted(size.name for size in offered if size.gpus)
-        raise InputError(f"{wanted} is not offered in this region; with GPUs it has {', '.join(names)}")
+        raise InputError(f"{wanted} is not offered in this region; choose one of {', '.join(names)}")
     if not size.gpus:
         raise InputError(f"{wanted} has no GPU: {model.name} is trained on GPUs; choose another finetune.cluster.size")
     if settings.cluster.tier == "low_priority" and not size.is_low_priority_capable:

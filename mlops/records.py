@@ -377,7 +377,10 @@ def unseal(kind: type[R], content: bytes, *, where: str) -> R:
         record = kind.model_validate(document["record"])
         digest = document["digest"]
     except (ValueError, KeyError, TypeError, ValidationError) as error:
-        raise RecordError(f"{where} is not a readable {kind.__name__} record: {_first_line(error)}") from error
+        raise RecordError(
+            f"{where} is not a readable {kind.__name__} record ({_first_line(error)}): run the stage that writes it "
+            "again"
+        ) from error
     if record.digest != digest:
         raise RecordError(
             f"{where} was changed after it was written: its content has digest {record.digest[:12]}, "

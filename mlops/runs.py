@@ -98,7 +98,7 @@ def find(name: str, folder: Path = RUNS) -> Run:
     """Return a run; raise InputError if there is none of that name, RecordError if its last record was changed."""
     if not _last_stage(folder / name):
         others = ", ".join(run.name for run in find_all(folder)) or "none"
-        raise InputError(f"{folder / name} holds no record of a stage; the runs here are: {others}")
+        raise InputError(f"{folder / name} holds no record of a stage; choose one of the runs here: {others}")
     run = _read(folder / name)
     if run.damage:
         raise RecordError(run.damage)

@@ -77,7 +77,7 @@ def _endpoint(context: Context) -> Endpoint:
         endpoints.create(context.workspace, name, tags=context.settings.deploy.tags)
         found = endpoints.find(context.workspace, name)
     if found is None:
-        raise AzureError(f"endpoint {name} was created but cannot be found")
+        raise AzureError(f"endpoint {name} was created but cannot be found: run the stage again")
     return found
 
 
@@ -123,7 +123,9 @@ def _try_out(context: Context, endpoint: Endpoint, color: str) -> tuple[Answer, 
             timeout_s = settings.deadline_s
             told = deployments.logs(context.workspace, endpoint.name, color)
             deployments.delete(context.workspace, endpoint.name, color, timeout_s=timeout_s)
-            raise AzureError(f"{error}. No traffic was moved, {color} was deleted\n{told}") from error
+            raise AzureError(
+                f"{error}. No traffic was moved, {color} was deleted; mend it and run again\n{told}"
+            ) from error
         examples = endless(conversations.of_smoke())
         warmth = warm_up(client, examples, deployment=color, concurrency=context.settings.rollout.concurrency)
     steady = "steady" if warmth.is_steady else "not yet steady"

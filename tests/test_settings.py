@@ -27,7 +27,7 @@ def test_a_variable_beats_the_file_and_the_file_beats_base() -> None:
     settings = load("local", variables={"MLOPS_DATA__PERCENTAGE": "5"})
     assert settings.data.percentage == 5
     assert settings.data.seed == 0
-    assert settings.deploy.startup_s == 60
+    assert settings.deploy.startup_s == 300
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_variable_beats_the_file_and_the_file_beats_base() -> None:
         ("MLOPS_DATUM", "1", "MLOPS_DATUM: datum = 1: Extra inputs are not permitted"),
         ("MLOPS_ROLLOUT__STEPS", "[50, 10]", "the weights must increase and end with 100"),
         ("MLOPS_DEPLOY__ENDPOINT", "Chat_1", "deploy.endpoint = 'Chat_1': String should match pattern"),
-        ("MLOPS_GATE__RULES", "[{", "MLOPS_GATE__RULES: not readable as YAML"),
+        ("MLOPS_GATE__RULES", "[{", "MLOPS_GATE__RULES: must be YAML"),
         ("MLOPS_FINETUNE__CLUSTER__NUM_NODES", "2", "num_nodes must not be more than max_instances"),
         ("MLOPS_DEPLOY__REQUEST_TIMEOUT_S", "181", "Input should be less than or equal to 180"),
     ],
@@ -109,7 +109,7 @@ def test_half_a_workspace_is_none(tmp_path: Path) -> None:
 def test_a_config_that_is_no_json_is_named(tmp_path: Path) -> None:
     """The studio's file, edited by hand."""
     (tmp_path / "config.json").write_text("{subscription_id: s}")
-    with pytest.raises(SettingsError, match=r"config\.json: not readable as JSON"):
+    with pytest.raises(SettingsError, match=r"config\.json: must be JSON"):
         load("prod", variables={}, here=tmp_path)
 
 

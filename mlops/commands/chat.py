@@ -33,7 +33,7 @@ def chat(environment: str, deployment: str | None) -> None:
     endpoint = site.find()
     if deployment not in (None, *endpoint.traffic):
         there = ", ".join(sorted(endpoint.traffic)) or "none"
-        raise InputError(f"--deployment {deployment}: {endpoint.name} has no such deployment; it has {there}")
+        raise InputError(f"--deployment {deployment}: {endpoint.name} has no such deployment; choose one of {there}")
     limits = site.settings.deploy
     client = rollouts.probe(
         site.workspace, endpoint, timeout_s=limits.request_timeout_s, max_new_tokens=limits.max_new_tokens

@@ -48,7 +48,10 @@ def comment(pull_request: int) -> None:
     command = ["gh", "pr", "comment", str(pull_request), "--edit-last", "--create-if-none", "--body-file", str(path)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
-        raise InputError(f"gh could not comment on pull request {pull_request}: {result.stderr.strip()}")
+        raise InputError(
+            f"gh could not comment on pull request {pull_request}: {result.stderr.strip()}. Give the job "
+            "`permissions: pull-requests: write` and GH_TOKEN"
+        )
     print(result.stdout.strip())
 
 
@@ -58,7 +61,7 @@ def _jobs() -> dict[str, str]:
         needs = json.loads(os.environ.get(JOBS) or "{}")
         return {job: str(about["result"]) for job, about in needs.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"${JOBS} is not what GitHub's `toJSON(needs)` gives: {error}") from None
+        raise InputError(f"${JOBS} is {error}: set it to what GitHub's `toJSON(needs)` gives") from None
 
 
 def _link() -> str:

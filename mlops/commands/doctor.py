@@ -37,7 +37,7 @@ def doctor(environment: str, *, as_json: bool) -> None:
         print(json.dumps([asdict(check) for check in found], indent=2))
     failed = [check.name for check in found if check.level is Level.FAILURE]
     if failed:
-        raise InputError(f"a release would fail: {', '.join(failed)}")
+        raise InputError(f"a release would fail: mend {', '.join(failed)} as said above")
 
 
 STYLES = {"ok": "green", "warning": "yellow", "failure": "red"}

@@ -38,7 +38,7 @@ def reconcile(environment: str) -> None:
         if found.status == "Completed":
             _release(workspace, found)
         elif found.has_ended:
-            failed.append(f"run {found.inputs['run']}: job {found.job} is {found.status}, the run ends here")
+            failed.append(f"run {found.inputs['run']}: job {found.job} is {found.status}: start a new release")
             pending.settle(workspace, found.job)
     if failed:
         raise AzureError("\n".join(failed))
@@ -59,6 +59,9 @@ def _release(workspace: Workspace, found: Pending) -> None:
     command = ["gh", "workflow", "run", WORKFLOW, *fields]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
-        raise AzureError(f"gh could not start {WORKFLOW} for run {found.inputs['run']}: {result.stderr.strip()}")
+        raise AzureError(
+            f"gh could not start {WORKFLOW} for run {found.inputs['run']}: {result.stderr.strip()}. Give the job "
+            "`permissions: actions: write` and GH_TOKEN"
+        )
     pending.settle(workspace, found.job)
     print(f"  {WORKFLOW} goes on with it")

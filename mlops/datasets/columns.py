@@ -122,7 +122,9 @@ def detect(rows: Sequence[Raw], *, given: Mapping[ColumnName, str]) -> Columns:
         return Columns(messages=given.get("messages", "messages"))
     missing = [column for column in given.values() if not any(column in raw for raw in rows)]
     if missing:
-        raise DataError(f"data.columns names {', '.join(missing)}, but the source has {_names(rows)}")
+        raise DataError(
+            f"data.columns names {', '.join(missing)}, but the source has {_names(rows)}: name one of these"
+        )
     columns = next((found for raw in rows if (found := _recognized(raw, given))), None)
     if columns is None:
         raise DataError(

@@ -52,7 +52,7 @@ def check(reasons: Counter[str], *, num_judged: int, most: float, source: str, q
         worst = "; ".join(f"{count:,} rows {reason}" for reason, count in _by_count(reasons)[:WORST])
         raise DataError(
             f"{source}: {share:.1f} % of {num_judged:,} rows are bad, more than data.max_quarantine_percentage = "
-            f"{most:g} allows ({worst}). See {quarantine}"
+            f"{most:g} allows ({worst}). Look at {quarantine}; mend the source, or raise the limit"
         )
 
 

@@ -55,9 +55,11 @@ def open_tokenizer(path: Path) -> Tokenizer:
     try:
         return Tokenizer.from_buffer(path.read_bytes())
     except OSError as error:
-        raise DataError(f"data.tokenizer {path}: {error.strerror}") from None
+        raise DataError(f"data.tokenizer {path}: {error.strerror}; give a folder that holds {FILE}") from None
     except ValueError as error:
-        raise DataError(f"data.tokenizer {path} is no {FILE} of the tokenizers library: {error}") from None
+        raise DataError(
+            f"data.tokenizer {path} is no {FILE} of the tokenizers library ({error}): give another"
+        ) from None
 
 
 def find_tokenizer(reference: str, *, cache: Path) -> Path:

@@ -39,5 +39,5 @@ def fresh_folder(path: Path) -> Path:
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(parents=True)
     except OSError as error:
-        raise DataError(f"cannot make the folder {path}: {error.strerror}") from None
+        raise DataError(f"cannot make the folder {path}: {error.strerror}. Make room for it there") from None
     return path

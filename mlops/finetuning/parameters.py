@@ -61,7 +61,7 @@ def _as_input(name: str, value: Parameter, inputs: Mapping[str, Any]) -> Paramet
 
 def _no_input(name: str, inputs: Mapping[str, Any]) -> str:
     near = get_close_matches(name, inputs, n=1)
-    rest = f"did you mean {near[0]}?" if near else f"it takes {', '.join(inputs)}"
+    rest = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(inputs)}"
     return f"finetune: {name} is no input of the component; {rest}"
 
 

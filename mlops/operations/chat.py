@@ -25,6 +25,7 @@ class Chat:
         sample = self.probe.ask(asked, deployment=self.deployment)
         if not sample.ok or not sample.text.strip():
             said = sample.cause or sample.text.strip() or "an empty answer"
-            raise AzureError(f"{self.deployment or 'the endpoint'} did not answer: status {sample.status}, {said:.300}")
+            who = self.deployment or "the endpoint"
+            raise AzureError(f"{who} did not answer: status {sample.status}, {said:.300}. Look at `mlops status`")
         self.messages = [*asked, {"role": "assistant", "content": sample.text}]
         return sample

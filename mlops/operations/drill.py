@@ -65,7 +65,9 @@ def drill(site: Site) -> Times:
 def _stable(found: Endpoint) -> str:
     crumb = breadcrumb.read(found.tags)
     if (crumb and crumb.is_active) or ALL not in found.live.values():
-        raise InputError(f"{found.name} is in the middle of something: traffic {found.live}. No drill now")
+        raise InputError(
+            f"{found.name} is in the middle of something: traffic {found.live}. Wait until one deployment has all of it"
+        )
     return next(iter(found.live))
 
 

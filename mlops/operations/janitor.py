@@ -47,7 +47,9 @@ def whole(site: Site, endpoint: str) -> Finding:
     Raises InputError if there is none.
     """
     if endpoints.find(site.workspace, endpoint) is None:
-        raise InputError(f"endpoint {endpoint} does not exist in {site.environment}: nothing to do")
+        raise InputError(
+            f"endpoint {endpoint} does not exist in {site.environment}: check the name, or there is nothing to do"
+        )
     return Finding(endpoint, None, "named by an operator")
 
 

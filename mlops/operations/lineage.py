@@ -28,7 +28,7 @@ def table(workspace: Workspace, endpoint: Endpoint) -> Table:
     Raises InputError if nothing serves.
     """
     if endpoint.stable is None:
-        raise InputError(f"nothing serves behind {endpoint.name}: there is no lineage to show")
+        raise InputError(f"nothing serves behind {endpoint.name}: make a release first")
     model = endpoints.deployed_model(workspace, endpoint.name, endpoint.stable)
     of_model = model_tags(workspace, model)
     digests = deployments.tags(workspace, endpoint.name, endpoint.stable)

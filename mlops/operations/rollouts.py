@@ -51,7 +51,7 @@ class AzurePlane:
         """Return the endpoint as it is."""
         found = endpoints.find(self.workspace, self.endpoint)
         if found is None:
-            raise AzureError(f"endpoint {self.endpoint} is gone")
+            raise AzureError(f"endpoint {self.endpoint} is gone: run the deploy stage again")
         return found
 
     def write(self, traffic: Traffic, mirror: Traffic, tags: Mapping[str, str]) -> None:
@@ -181,12 +181,16 @@ def give(site: Site, command: Command, *, reason: str) -> State | None:
     if crumb is None or not _is_reversible(crumb, found):
         return None
     if command == "promote" and crumb.phase is not Phase.PAUSED:
-        raise InputError(f"rollout {crumb.id} is {crumb.phase}, not PAUSED: there is nothing to promote")
+        raise InputError(
+            f"rollout {crumb.id} is {crumb.phase}, not PAUSED: there is nothing to promote; wait, or abort it"
+        )
     examples, steal = _examples(site, crumb.candidate, found), command in ("pause", "abort")
     with crew(site, candidate=crumb.candidate, examples=examples, id=crumb.id, steal=steal) as taken:
         crumb = breadcrumb.read(taken.endpoint.tags)
         if crumb is None:
-            raise InputError(f"the tags of {site.endpoint} were deleted meanwhile: nothing was written")
+            raise InputError(
+                f"the tags of {site.endpoint} were deleted meanwhile: nothing was written. Set the traffic by hand"
+            )
         state = breadcrumb.recovered(crumb, site.settings.rollout)
         return run(taken, taken.runner.order(state, command, reason))
 

@@ -57,7 +57,7 @@ class Site:
         """
         found = endpoints.find(self.workspace, self.endpoint)
         if found is None:
-            raise InputError(f"endpoint {self.endpoint} does not exist in {self.environment}: nothing to do")
+            raise InputError(f"endpoint {self.endpoint} does not exist in {self.environment}: make a release first")
         return found
 
     def say(self, line: str) -> None:

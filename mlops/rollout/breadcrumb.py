@@ -101,7 +101,10 @@ def recovered(crumb: Breadcrumb, plan: RolloutPlan) -> State:
     """
     steps = tuple(int(weight) for weight in crumb.steps.split(","))
     if crumb.step >= len(steps):
-        raise RecordError(f"the endpoint's tag rollout-step is {crumb.step}, but there are {len(steps)} steps")
+        raise RecordError(
+            f"the endpoint's tag rollout-step is {crumb.step}, but there are {len(steps)} steps. Set the traffic and "
+            "delete the tags that begin with rollout- by hand"
+        )
     state = State(
         plan=plan.model_copy(update={"steps": steps, "mirror": crumb.mirror}),
         id=crumb.id,

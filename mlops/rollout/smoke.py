@@ -56,7 +56,7 @@ def load(path: Path = CASES) -> tuple[Case, ...]:
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"]))
-        raise InputError(f"{path}: case {where}: {problem['msg']}") from None
+        raise InputError(f"{path}: case {where} must be mended: {problem['msg']}") from None
 
 
 def ask(probe: Probe, cases: Sequence[Case], *, deployment: str) -> Iterator[tuple[Case, Sample, str | None]]:
@@ -79,7 +79,7 @@ def run(probe: Probe, *, deployment: str, say: Callable[[str], None] = lambda _:
         if wrong:
             raise InputError(
                 f"smoke test {case.name!r}: {wrong}: status {sample.status} {sample.cause}".rstrip()
-                + f", answered by {sample.deployment}, text {sample.text[:SHOWN]!r}"
+                + f", answered by {sample.deployment}, text {sample.text[:SHOWN]!r}. Mend the model, or {CASES}"
             )
         answers.append(Answer(question=case.question[:SHOWN], answer=sample.text[:SHOWN]))
     say(f"{len(answers)} smoke tests passed")

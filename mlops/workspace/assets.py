@@ -60,7 +60,7 @@ def foundation_model(workspace: Workspace, reference: AssetReference) -> Foundat
         return _model(workspace, reference)
     except AzureError as error:
         near = get_close_matches(reference.name, _names(workspace, reference.registry), n=3)
-        raise AzureError(f"{error}" + (f". It has {', '.join(near)}" if near else "")) from error
+        raise AzureError(f"{error}" + (f". It has {', '.join(near)}" if near else ". Check finetune.model")) from error
 
 
 def successors(workspace: Workspace, reference: AssetReference) -> Iterator[FoundationModel]:

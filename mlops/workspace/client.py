@@ -101,7 +101,7 @@ def start_emulator() -> dict[str, str]:
     for command in (["start"], ["env", "--json"]):
         result = subprocess.run([*emulator, *command], capture_output=True, text=True, check=False)
         if result.returncode != 0:
-            raise AzureError(f"the emulator did not start: {result.stderr.strip() or result.stdout.strip()}")
+            raise AzureError(f"the emulator did not start; look here: {result.stderr.strip() or result.stdout.strip()}")
     variables: dict[str, str] = json.loads(result.stdout)
     return variables
 

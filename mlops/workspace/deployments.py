@@ -60,7 +60,10 @@ def deploy(
     except AzureError as error:
         told = logs(workspace, settings.endpoint, name)
         delete(workspace, settings.endpoint, name, timeout_s=settings.deadline_s)
-        raise AzureError(f"{error}: {cause(told)}\n{told}\n{name} was deleted, the others serve on") from error
+        raise AzureError(
+            f"{error}: {cause(told)}\n{told}\n{name} was deleted, the others serve on. Mend what the log says, and run "
+            "the deploy stage again"
+        ) from error
 
 
 def cause(logs: str) -> str:

@@ -128,7 +128,7 @@ def finish(poller: LROPoller[Any], timeout_s: float) -> None:
     """
     poller.wait(timeout_s)
     if not poller.done():
-        raise BusyError(f"Azure ML accepted it and did not finish in {timeout_s:g} s")
+        raise BusyError(f"Azure ML accepted it and did not finish in {timeout_s:g} s: run the stage again")
     poller.result()
 
 
@@ -163,7 +163,9 @@ def _settled(workspace: Workspace, name: str, timeout_s: float) -> ManagedOnline
         if endpoint.provisioning_state in SETTLED:
             return endpoint
         if time.monotonic() > deadline:
-            raise BusyError(f"endpoint {name} has been {_text(endpoint.provisioning_state)} for {timeout_s:.0f} s")
+            raise BusyError(
+                f"endpoint {name} has been {_text(endpoint.provisioning_state)} for {timeout_s:.0f} s: run again later"
+            )
         time.sleep(POLL_S)
 
 

@@ -25,6 +25,7 @@ FIXES: Final = {
     "`mlops plan` lists those the model allows",
     r"in Updating provisioning state|another operation": "something else is being written there: wait and run again",
     r"ModelAssetPathNotFoundInStorage": "the job's output is not in the storage: look whether the job has completed",
+    r"not ready after|probes failed": "raise deploy.startup_s if its log ends while it was still loading",
     r"AADSTS700024": "the sign-in outlived its token: in GitHub Actions give the job `permissions: id-token: write`",
     r"AuthorizationFailed|does not have authorization": "give this identity the role AzureML Data Scientist on the "
     "workspace (and AzureML Compute Operator to create clusters)",

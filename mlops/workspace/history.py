@@ -104,7 +104,7 @@ def log(address: str) -> str:
         reply.raise_for_status()
     except httpx.HTTPError as error:
         # The address holds a signature, and the error's text may hold the address.
-        raise AzureError(f"could not read the log: {type(error).__name__}") from None
+        raise AzureError(f"could not read the log ({type(error).__name__}): try again") from None
     return reply.content[-LOG_TAIL_BYTES:].decode(errors="replace")
 
 
@@ -129,7 +129,7 @@ def _metrics(client: httpx.Client, base: str, run: str) -> Iterator[tuple[str, l
             history = client.get(f"{base}/metrics/get-history", params=query).raise_for_status().json()
             yield key, _points(history.get("metrics", []))
     except httpx.HTTPError as error:
-        raise AzureError(f"could not read the metrics of run {run}: {error}") from None
+        raise AzureError(f"could not read the metrics of run {run} ({error}): try again") from None
 
 
 def _points(entries: list[Mapping[str, Any]]) -> list[Point]:

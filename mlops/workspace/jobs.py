@@ -195,9 +195,11 @@ def check(snapshot: Snapshot, name: str, *, log: Path) -> None:
     if snapshot.status != "Completed":
         step = next((step for step in snapshot.steps if step.status != "Completed"), snapshot.steps[-1])
         lost = "preempt" in step.error.lower()
-        advice = "\nIts node was taken away: run the stage again, or use dedicated nodes" if lost else ""
+        advice = (
+            "Its node was taken away: run the stage again, or use dedicated nodes" if lost else "Mend what its log says"
+        )
         raise AzureError(
-            f"job {name} failed in step {step.display_name}: {step.error.strip() or step.status}{advice}\n"
+            f"job {name} failed in step {step.display_name}: {step.error.strip() or step.status}\n{advice}. "
             f"The end of its log, {log}:\n{_tail(log)}"
         )
 

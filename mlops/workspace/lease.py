@@ -94,7 +94,9 @@ def _claim(workspace: Workspace, endpoint: str, *, holder: str, ttl_s: float, st
         try:
             store.upload_blob(_name(endpoint, lease.epoch), content, overwrite=False)
         except ResourceExistsError:
-            raise HeldError(f"somebody else has just begun to roll out {endpoint}: nothing was written") from None
+            raise HeldError(
+                f"somebody else has just begun to roll out {endpoint}: nothing was written. Wait for it"
+            ) from None
     return lease
 
 

@@ -83,7 +83,7 @@ def test_a_run_goes_on_once_when_its_job_has_completed(
 def test_a_run_whose_job_failed_ends_in_red(gh: Path, ml: MLClient, workspace: Workspace, unique: str) -> None:
     """Nothing is started, which would pay again, and it is said once."""
     pending.mark(workspace, ended(ml, "false"), {"environment": "local", "run": unique})
-    with pytest.raises(AzureError, match=f"run {unique}: job .* is Failed, the run ends here"):
+    with pytest.raises(AzureError, match=f"run {unique}: job .* is Failed: start a new release"):
         reconcile("local")
     assert not gh.exists()
     reconcile("local")

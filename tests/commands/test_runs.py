@@ -72,7 +72,9 @@ def test_a_run_that_is_not_there_or_was_changed_is_named(folder: Path) -> None:
     """Exit code 2 and one sentence: which runs there are, or which stage to run again."""
     missing, edited = mlops(folder, "show", "third"), mlops(folder, "show", "edited")
     assert (missing.returncode, edited.returncode) == (2, 2)
-    assert missing.stderr == "runs/third holds no record of a stage; the runs here are: second, first, edited\n"
+    assert (
+        missing.stderr == "runs/third holds no record of a stage; choose one of the runs here: second, first, edited\n"
+    )
     assert edited.stderr.startswith("runs/edited/prepare.json was changed after it was written")
     assert len(edited.stderr.splitlines()) == 1
 

@@ -62,7 +62,7 @@ def test_values_take_the_types_of_the_inputs() -> None:
         ({"max_seq_length": -2}, "max_seq_length = -2: must be at least -1"),
         ({"max_seq_length": 8192}, "max_seq_length = 8192: must be at most 4096"),
         ({"learning_rat": 1.0}, "learning_rat is no input of the component; did you mean learning_rate?"),
-        ({"colour": 1.0}, "colour is no input of the component; it takes learning_rate, num_train_epochs"),
+        ({"colour": 1.0}, "colour is no input of the component; choose one of learning_rate, num_train_epochs"),
     ],
 )
 def test_a_wrong_parameter_is_a_sentence(parameters: dict[str, Parameter], message: str) -> None:

@@ -37,4 +37,4 @@ def test_a_color_that_is_not_there_is_named(place: Place) -> None:
     """Exit code 2, with those there are."""
     result = chat(place, "hello\n", "--deployment", "red")
     assert result.returncode == 2
-    assert result.stderr == f"--deployment red: {place.endpoint} has no such deployment; it has blue, green\n"
+    assert result.stderr == f"--deployment red: {place.endpoint} has no such deployment; choose one of blue, green\n"

@@ -61,7 +61,7 @@ def test_clean_says_what_it_would_do(place: Place, mlops: Run) -> None:
     assert place.find()
     assert mlops("clean", "--older-than", "1", "--endpoint", place.endpoint)[1].strip() == "nothing to clean"
     code, said = mlops("clean", "--endpoint", "nowhere")
-    assert (code, said) == (2, "endpoint nowhere does not exist in local: nothing to do\n")
+    assert (code, said) == (2, "endpoint nowhere does not exist in local: check the name, or there is nothing to do\n")
 
 
 def test_a_failed_deployment_shows_its_cause_and_both_logs_and_is_deleted(place: Place, unique: str) -> None:

@@ -48,7 +48,7 @@ def test_what_would_fail_is_named_with_what_to_do(place: Place) -> None:
     assert checks["size"]["level"] == "failure"
     assert "choose one of" in checks["size"]["said"]
     assert checks["endpoint"]["level"] == "ok"
-    assert result.stderr.startswith("a release would fail: size")
+    assert result.stderr.startswith("a release would fail: mend size")
 
 
 def test_what_a_check_raises_is_its_answer() -> None:

@@ -23,14 +23,16 @@ def read_texts(path: Path) -> Iterator[str]:
             for number, line in enumerate(file, start=1):
                 yield from _strings(_parsed(line, path, number)) if path.suffix == ".jsonl" else [line]
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"data.contamination.benchmarks: {path} cannot be read: {error}") from None
+        raise DataError(
+            f"data.contamination.benchmarks: {path} cannot be read ({error}); give text, or .jsonl"
+        ) from None
 
 
 def _parsed(line: str, path: Path, number: int) -> Any:
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise DataError(f"data.contamination.benchmarks: {path}, line {number}: not JSON ({error})") from None
+        raise DataError(f"data.contamination.benchmarks: {path}, line {number}: must be JSON ({error})") from None
 
 
 def _strings(value: Any) -> Iterator[str]:

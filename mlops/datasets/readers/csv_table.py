@@ -36,9 +36,11 @@ def _header(records: Reader, shard: Shard) -> list[str]:
     try:
         header = next(records, [])
     except (csv.Error, BrokenFileError) as error:
-        raise DataError(f"{shard.file}: its header cannot be read ({error})") from None
+        raise DataError(
+            f"{shard.file}: its header cannot be read ({error}); the first line must name the columns"
+        ) from None
     if twice := sorted({name for name in header if header.count(name) > 1}):
-        raise DataError(f"{shard.file}: its header names {', '.join(twice)} twice")
+        raise DataError(f"{shard.file}: its header names {', '.join(twice)} twice: give each column a name of its own")
     return header
 
 

@@ -37,9 +37,10 @@ def open_file(path: Path) -> ParquetFile:
     try:
         return pq.ParquetFile(path, pre_buffer=False)  # its default, True, holds whole files in memory
     except OSError as error:
-        raise DataError(f"{path}: {os.strerror(error.errno) if error.errno else error}") from None
+        said = os.strerror(error.errno) if error.errno else error
+        raise DataError(f"{path}: {said}; give a file that can be read") from None
     except (pa.ArrowException, UnicodeDecodeError) as error:  # the latter: a column's name is not UTF-8
-        raise DataError(f"{path} is no Parquet file, or not all of it: {error}") from None
+        raise DataError(f"{path} is no Parquet file, or not all of it ({error}): get it again") from None
 
 
 def read(

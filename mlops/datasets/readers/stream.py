@@ -32,7 +32,7 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
     try:
         file = io.BufferedReader(path.open("rb", 0), BUFFER)
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from None
+        raise DataError(f"{path}: {error.strerror}; give a file that can be read") from None
     compression = COMPRESSIONS.get(path.suffix.lower())
     with file, io.BufferedReader(_Decompressed(file, compression), DECOMPRESSED) if compression else file as opened:
         _check_beginning(path, opened)
@@ -43,7 +43,7 @@ def _check_beginning(path: Path, file: io.BufferedReader[Any]) -> None:
     try:
         beginning = file.peek(2)[:2]
     except BrokenFileError as error:
-        raise DataError(f"{path}: {error} at its beginning") from None
+        raise DataError(f"{path}: {error} at its beginning: get it again") from None
     if beginning in UTF_16:
         raise DataError(f"{path} is UTF-16; save it as UTF-8")
 

@@ -166,9 +166,12 @@ def _in_a_sentence(reference: Reference) -> Iterator[None]:
     except HfHubHTTPError as error:
         raise DataError(f"{reference}: {_refusal(error, reference)}") from None
     except HFValidationError as error:
-        raise DataError(f"{reference}: {error}") from None
+        raise DataError(f"{reference}: {error}; give hub:OWNER/NAME@REVISION") from None
     except OfflineModeIsEnabled:
-        raise DataError(f"{reference} is not on this machine, and HF_HUB_OFFLINE forbids to download it") from None
+        raise DataError(
+            f"{reference} is not on this machine, and HF_HUB_OFFLINE forbids to download it: set that to 0, or name "
+            "a file"
+        ) from None
     except (OSError, HTTPError, RuntimeError) as error:  # RuntimeError is all that hf_xet, the faster way, has to say
         cause = error.__cause__ or error
         sentence = _refusal(cause, reference) if isinstance(cause, HfHubHTTPError) else _failure(cause)

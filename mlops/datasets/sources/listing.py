@@ -93,7 +93,7 @@ def choose(
         return {None: splits[None]}
     missing = [name for name in wanted.values() if not splits.get(name)]
     if missing:
-        raise DataError(f"data.splits names {', '.join(missing)}, but {listing.place} has {_names(splits)}")
+        raise DataError(f"data.splits names {', '.join(missing)}, but {listing.place} has {_names(splits)}: name these")
     return {ours: splits[name] for ours, name in (wanted or _recognized(splits, listing.place)).items()}
 
 

@@ -122,7 +122,7 @@ def _front_matter(readme: Path) -> dict[str, Any]:
     try:
         document = yaml.safe_load(text.split("\n---", 1)[0]) if text.startswith("---\n") else {}
     except yaml.YAMLError as error:
-        raise DataError(f"{readme}: the YAML at its head cannot be read ({error})") from None
+        raise DataError(f"{readme}: the YAML at its head cannot be read ({error}); mend or delete it") from None
     return document if isinstance(document, dict) else {}
 
 
