@@ -99,10 +99,11 @@ def is_met(benchmark: Path) -> bool:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and formatting, and the workflows: that they are right, and that they are safe."""
+    """Check style, formatting and docstrings, and the workflows: that they are right, and that they are safe."""
     install(session, "lint")
     run(session, "ruff", "check")
     run(session, "ruff", "format", "--check")
+    run(session, "interrogate", "--quiet", "mlops", "pipelines")
     run(session, "actionlint")
     run(session, "zizmor", "--offline", "--pedantic", "--quiet", ".github")
 

@@ -46,7 +46,12 @@ class Layer:
 
 
 def merged(layers: Iterable[Layer]) -> dict[str, Any]:
-    """Return what all layers say together; mappings are merged, anything else is replaced."""
+    """Return what all layers say together; mappings are merged, anything else is replaced.
+
+    >>> base, variable = Layer("base.yml", {"data": {"seed": 0, "rows": 5}}), Layer("…", {"data": {"seed": 7}})
+    >>> merged([base, variable])
+    {'data': {'seed': 7, 'rows': 5}}
+    """
     values: dict[str, Any] = {}
     for layer in layers:
         values = _merge(values, layer.values)

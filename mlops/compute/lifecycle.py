@@ -35,7 +35,11 @@ class Lifecycle:
 
 
 def lifecycle(tags: Mapping[str, str], *, is_archived: bool) -> Lifecycle:
-    """Return what a model's tags say of fine-tuning it; dates are ISO 8601."""
+    """Return what a model's tags say of fine-tuning it; dates are ISO 8601.
+
+    >>> lifecycle({"FinetuneRetirementDate": "2025-08-30"}, is_archived=False).over(date(2026, 1, 1))
+    'was retired on 2025-08-30'
+    """
     return Lifecycle(_date(tags.get("FinetuneDeprecationDate")), _date(tags.get("FinetuneRetirementDate")), is_archived)
 
 

@@ -50,7 +50,11 @@ SPELLING: Final = _Spelling()
 
 
 def normalize(text: str) -> bytes:
-    """Return a text in UTF-8, in lower case and with a space for each character that is no letter, mark or number."""
+    """Return a text in UTF-8, in lower case and with a space for each character that is no letter, mark or number.
+
+    >>> normalize("So, what's NEW?").split()
+    [b'so', b'what', b's', b'new']
+    """
     if text.isascii():
         return text.encode().translate(ASCII)
     return text.translate(SPELLING).encode()

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 def display_name(model: str, data: str, parameters: Mapping[str, Parameter], *, batch: int) -> str:
-    """Return the job's name for people: model, data, effective batch, schedule, DeepSpeed, LoRA and limits."""
+    """Return the job's name for people: model, data, effective batch, schedule, DeepSpeed, LoRA and limits.
+
+    >>> display_name("Phi-4", "chitchat", {"apply_lora": "true", "max_seq_length": 2048}, batch=8)
+    'Phi-4-chitchat-bs8-linear-nods-lora-save_limit-1-seqlen2048'
+    """
     deepspeed = parameters.get("apply_deepspeed") == "true"
     parts = (
         model.replace("/", "-"),
@@ -29,5 +33,9 @@ def display_name(model: str, data: str, parameters: Mapping[str, Parameter], *, 
 
 
 def idempotency_key(**parts: Any) -> str:
-    """Return a key that is the same for the same data, settings, code and model, and for nothing else."""
+    """Return a key that is the same for the same data, settings, code and model, and for nothing else.
+
+    >>> idempotency_key(data="a", model="b") == idempotency_key(model="b", data="a")
+    True
+    """
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

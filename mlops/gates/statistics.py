@@ -204,7 +204,11 @@ class Share:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return the p-values corrected for their number, stepping down from the smallest (Holm 1979)."""
+    """Return the p-values corrected for their number, stepping down from the smallest (Holm 1979).
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
     adjusted, floor = [0.0] * len(p_values), 0.0
     for rank, index in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):
         floor = max(floor, min(1.0, (len(p_values) - rank) * p_values[index]))
@@ -213,7 +217,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def examples_needed(distance: float, spread: float, *, alpha: float, power: float) -> float:
-    """Return how many examples tell a true distance from 0 with a one-sided test (normal approximation)."""
+    """Return how many examples tell a true distance from 0 with a one-sided test (normal approximation).
+
+    >>> round(examples_needed(0.1, 1.0, alpha=0.025, power=0.8))
+    785
+    """
     if distance == 0:
         return float("inf")
     reach = float(ndtri(power) - ndtri(alpha))

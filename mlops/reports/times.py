@@ -13,7 +13,11 @@ HOUR_S: Final = 3600
 
 
 def duration(seconds: float) -> str:
-    """Return a time span as a person says it."""
+    """Return a time span as a person says it.
+
+    >>> duration(42), duration(3605)
+    ('42 s', '1 h 0 min')
+    """
     if seconds < MINUTE_S:
         return f"{seconds:.0f} s"
     if seconds < HOUR_S:

@@ -10,5 +10,9 @@ INVISIBLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200c\u200e\u
 
 
 def visible(text: str) -> str:
-    """Return a text with a replacement character for what would act instead of being read."""
+    r"""Return a text with a replacement character for what would act instead of being read.
+
+    >>> visible("Hello\x1b[2J")
+    'Hello�[2J'
+    """
     return INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))

@@ -98,7 +98,11 @@ def choose(
 
 
 def format_of(name: str) -> Format | None:
-    """Return the format that a file's name says it has."""
+    """Return the format that a file's name says it has.
+
+    >>> format_of("data/train.jsonl.gz"), format_of("README.md")
+    ('jsonl', None)
+    """
     path = PurePosixPath(name)
     if path.name in NOT_DATA or any(part.startswith(".") for part in path.parts):
         return None

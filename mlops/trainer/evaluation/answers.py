@@ -51,12 +51,20 @@ def measure(answer: Answer, reference: str, *, closed: bool) -> dict[str, Any]:
 
 
 def words(text: str) -> list[str]:
-    """Give the words of a text in lower case, without punctuation."""
+    """Give the words of a text in lower case, without punctuation.
+
+    >>> words("Well, I never!")
+    ['well', 'i', 'never']
+    """
     return re.findall(r"\w+", unicodedata.normalize("NFKC", text).lower())
 
 
 def repetition(text: str) -> float:
-    """Give the share of runs of four words that stood in the text before."""
+    """Give the share of runs of four words that stood in the text before.
+
+    >>> repetition("so it is so it is so it is")
+    0.5
+    """
     said = words(text)
     grams = list(zip(*(said[start:] for start in range(GRAM)), strict=False))
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
