@@ -1,4 +1,5 @@
-"""`mlops`: look after what the stages made. Heavy imports happen inside the commands, so `--help` is quick."""
+"""Look after what the stages made."""
+# Heavy imports happen inside the commands, so `--help` is quick.
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
+from mlops import completion
 from mlops.commands import (
     bootstrap,
     chat,
@@ -52,6 +54,7 @@ EPILOG: Final = """examples:
   mlops rollback --environment prod
   mlops data show nightly
   eval "$(mlops emulator env)"
+  eval "$(register-python-argcomplete mlops)"   # Tab completes commands, environments, runs
 """
 
 
@@ -60,7 +63,10 @@ def main() -> None:
     arguments = sys.argv[1:]
     if arguments[:1] == ["emulator"]:
         _emulator(arguments[1:])
-    parsed = vars(_parser().parse_args(arguments))
+    parser = _parser()
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks what could come next
+        completion.answer(parser)
+    parsed = vars(parser.parse_args(arguments))
     sys.exit(_run(parsed.pop("command"), parsed))
 
 

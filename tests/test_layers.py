@@ -39,7 +39,8 @@ MAY_IMPORT = {
     "commands": PURE
     | {"bootstrap", "datasets", "github", "operations", "planning", "reports", "rollout", "runs", "settings", "stage"}
     | {"studio", "verification", "workspace"},
-    "cli": PURE | {"commands"},
+    "completion": set(),
+    "cli": PURE | {"commands", "completion"},
     "trainer": set(),
     "emulator": set(),
 }

@@ -1,4 +1,4 @@
-"""`mlops rollout status | pause | resume | promote | abort | recover | watch`: look after a rollout under way."""
+"""Look after a rollout under way: status | pause | resume | promote | abort | recover | watch`: look after a rollout under way."""
 
 from __future__ import annotations
 

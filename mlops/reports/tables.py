@@ -47,11 +47,11 @@ class Table:
 
 
 def terminal() -> Console:
-    """Return the console: as wide as a terminal is, 120 columns in a log.
+    """Return the console: as wide as a terminal is, 100 columns in a log.
 
     It keeps the stream it starts with: what the SDK prints of a job's log is caught on its way there.
     """
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 100)
 
 
 def show(console: Console, table: Table) -> None:

@@ -1,0 +1,68 @@
+"""The command line as a whole: what it says of itself, and what a shell completes."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import pytest
+
+from mlops import cli
+
+WIDTH = 100
+COLOR = re.compile(r"\x1b\[")
+
+
+def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Yield a parser and those of its commands."""
+    yield parser
+    for action in parser._actions:  # noqa: SLF001 - argparse shows them nowhere else
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - the same
+            for child in action.choices.values():
+                yield from parsers(child)
+
+
+def completed(line: str, folder: Path) -> set[str]:
+    """Return what a shell would offer after a line, asked from a folder."""
+    answer = folder / "answer"
+    asked = {"_ARGCOMPLETE": "3", "_ARGCOMPLETE_IFS": "\n", "COMP_LINE": line, "COMP_POINT": str(len(line))}
+    variables = os.environ | asked | {"_ARGCOMPLETE_STDOUT_FILENAME": str(answer)}
+    subprocess.run([sys.executable, "-m", "mlops.cli"], cwd=folder, env=variables, check=True)
+    return {word.rstrip() for word in answer.read_text().split("\n") if word.strip()}
+
+
+def test_every_help_fits_and_needs_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command and every option says in plain text of at most 100 columns what it is for."""
+    monkeypatch.setenv("COLUMNS", str(WIDTH))
+    every = list(parsers(cli._parser()))  # noqa: SLF001 - what `main` parses with
+    assert len(every) > 20
+    for parser in every:
+        with redirect_stdout(io.StringIO()) as said:
+            parser.print_help()
+        assert max(map(len, said.getvalue().splitlines())) <= WIDTH, parser.prog
+        assert not COLOR.search(said.getvalue())
+        for action in parser._actions:  # noqa: SLF001 - as above
+            assert action.help or action.metavar, f"{parser.prog} {action.dest}"
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("python -m mlops.cli sta", {"status"}),
+        ("python -m mlops.cli rollback --environment l", {"local"}),
+        ("python -m mlops.cli report ni", {"nightly", "nightly-2"}),
+        ("python -m mlops.cli runs compare nightly mi", {"mine"}),
+    ],
+)
+def test_a_shell_completes_commands_environments_and_runs(line: str, offered: set[str], tmp_path: Path) -> None:
+    """Commands as they are, environments as there are settings, runs as there are folders."""
+    for run in ("nightly", "nightly-2", "mine", ".cache"):
+        (tmp_path / "runs" / run).mkdir(parents=True)
+    assert completed(line, tmp_path) == offered
