@@ -1,4 +1,4 @@
-"""Look after a rollout under way: status | pause | resume | promote | abort | recover | watch`: look after a rollout under way."""
+"""Look after a rollout under way: status, pause, resume, promote, abort, recover, watch."""
 
 from __future__ import annotations
 
