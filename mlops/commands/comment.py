@@ -61,7 +61,7 @@ def _jobs() -> dict[str, str]:
         needs = json.loads(os.environ.get(JOBS) or "{}")
         return {job: str(about["result"]) for job, about in needs.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"${JOBS} is {error}: set it to what GitHub's `toJSON(needs)` gives") from None
+        raise InputError(f"${JOBS} must be what GitHub's `toJSON(needs)` gives: {error}") from None
 
 
 def _link() -> str:

@@ -65,7 +65,7 @@ def test_there_is_one_comment_and_it_is_edited(gh: Path) -> None:
     ("number", "jobs", "status", "said"),
     [
         ("7; touch pwned", "{}", 0, "is no number of a pull request"),
-        ("7", "[1]", 0, "$JOBS is not what"),
+        ("7", "[1]", 0, "$JOBS must be what"),
         ("7", "{}", 1, "gh could not comment on pull request 7"),
     ],
 )

@@ -61,5 +61,5 @@ def test_a_bad_case_is_named(tmp_path: Path) -> None:
     """File, case and rule."""
     path = tmp_path / "smoke.json"
     path.write_text('[{"name": "x", "expects": "answer"}]')
-    with pytest.raises(InputError, match=r"smoke.json: case 0.expects: Extra inputs are not permitted"):
+    with pytest.raises(InputError, match=r"smoke.json: case 0.expects must be mended: Extra inputs are not permitted"):
         smoke.load(path)
