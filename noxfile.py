@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -43,18 +44,35 @@ def install(session: nox.Session, *groups: str, extra: str = "local") -> None:
     stamp = VENV / f"installed-{'-'.join((extra or 'base', *groups))}"
     inputs = "\n".join([*wanted, LOCK.read_text(), Path("pyproject.toml").read_text()])
     if not stamp.exists() or stamp.read_text() != inputs:
-        run(session, "python", "-m", "pip", "install", "--quiet", "--constraint", str(LOCK), *wanted)
+        run(session, "python", "-m", "pip", "install", "--quiet", "--constraint", str(LOCK), "uv")
+        into = ("--python", str(VENV), "--constraint", str(LOCK))
+        run(session, "uv", "pip", "install", "--quiet", *into, *wanted, **sources())
         stamp.write_text(inputs)
 
 
-def run(session: nox.Session, program: str, *arguments: str) -> None:
+def sources() -> dict[str, str]:
+    """Return where pip is told to find packages, in the words of uv, which reads none of pip's settings."""
+    words = {
+        "default-timeout": "UV_HTTP_TIMEOUT",
+        "extra-index-url": "UV_INDEX",
+        "find-links": "UV_FIND_LINKS",
+        "index-url": "UV_DEFAULT_INDEX",
+    }
+    listed = subprocess.check_output([BIN / "python", "-m", "pip", "config", "list"], text=True)
+    told = re.findall(r"^(?:global|install|:env:)\.([\w-]+)='(.+)'$", listed, re.MULTILINE)
+    # Variables are listed first, and count most.
+    found = {words[key]: value for key, value in reversed(told) if key in words}
+    return found | {"UV_INDEX_STRATEGY": "unsafe-best-match"}  # what pip does
+
+
+def run(session: nox.Session, program: str, *arguments: str, **variables: str) -> None:
     """Run a program of the virtual environment."""
-    session.run(str(BIN / program), *arguments, external=True, env={"PATH": search_path()})
+    session.run(str(BIN / program), *arguments, external=True, env=environment() | variables)
 
 
-def search_path() -> str:
-    """Return where programs are found: in the virtual environment first."""
-    return os.pathsep.join([str(BIN.resolve()), os.environ["PATH"]])
+def environment() -> dict[str, str]:
+    """Return the variables of every program: ours are found first, and bytecode is kept, for uv compiles none."""
+    return {"PATH": os.pathsep.join([str(BIN.resolve()), os.environ["PATH"]]), "PYTHONDONTWRITEBYTECODE": ""}
 
 
 def options(session: nox.Session) -> argparse.Namespace:
@@ -79,7 +97,7 @@ def stage(session: nox.Session, name: str, *, default_run: str = "local") -> Non
 
 def exit_as(program: str, *arguments: str) -> None:
     """Run a program and end with its exit code: nox alone would make a 1 of every failure."""
-    with subprocess.Popen([BIN / program, *arguments], env=os.environ | {"PATH": search_path()}) as process:
+    with subprocess.Popen([BIN / program, *arguments], env=os.environ | environment()) as process:
         # Ctrl-C reaches the stage, too, and it may have traffic to give back before it ends.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         code = process.wait()
@@ -91,10 +109,7 @@ def exit_as(program: str, *arguments: str) -> None:
 def is_met(benchmark: Path) -> bool:
     """Run a benchmark; return whether every floor it names was met."""
     print(f"\n{benchmark.stem}", flush=True)
-    return (
-        subprocess.run([BIN / "python", benchmark], env=os.environ | {"PATH": search_path()}, check=False).returncode
-        == 0
-    )
+    return subprocess.run([BIN / "python", benchmark], env=os.environ | environment(), check=False).returncode == 0
 
 
 @nox.session

@@ -89,7 +89,7 @@ def github(place: Place) -> list[str]:
         if name.endswith("-override"):
             # GitHub makes an environment that a job names, without reviewers: only this one is believed.
             lines.append(f"gh variable set OVERRIDES {in_it} --body reviewed")
-    return lines
+    return [*lines, _protection(place)]
 
 
 def line(*words: str) -> str:
@@ -111,3 +111,17 @@ def _environment(place: Place, name: str) -> str:
     if name != place.environment:
         made += " " + line("-f", "reviewers[][type]=User") + ' -F "reviewers[][id]=$(gh api user --jq .id)"'
     return made
+
+
+def _protection(place: Place) -> str:
+    """Return the command by which main takes only what was reviewed, by its owners, too, and `passed`."""
+    rules = (
+        "required_status_checks[strict]=true",
+        "required_status_checks[contexts][]=passed",
+        "required_pull_request_reviews[required_approving_review_count]=1",
+        "required_pull_request_reviews[require_code_owner_reviews]=true",
+        "enforce_admins=true",
+        "restrictions=null",
+    )
+    made = line("gh", "api", "--method", "PUT", f"repos/{place.repository}/branches/main/protection")
+    return " ".join([made, *(line("-F", rule) for rule in rules)])

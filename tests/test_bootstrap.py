@@ -47,6 +47,14 @@ def test_overrides_and_users_traffic_wait_for_a_reviewer(environment: str, revie
     assert {protected in line for line in made} == {environment == "prod"}
 
 
+def test_main_takes_what_was_reviewed_and_passed() -> None:
+    """The one check that pull-request.yml always ends with, and whoever owns the code."""
+    (protection,) = [line for line in github(place()) if "/branches/main/protection" in line]
+    words = shlex.split(protection)
+    assert "required_status_checks[contexts][]=passed" in words
+    assert "required_pull_request_reviews[require_code_owner_reviews]=true" in words
+
+
 @pytest.mark.parametrize("environment", ["dev", "prod"])
 def test_a_shell_runs_nothing_else(environment: str, tmp_path: Path) -> None:
     """Every line is one call of az or gh, whatever a name holds."""

@@ -176,8 +176,8 @@ def test_a_pull_request_that_changes_prose_is_over_at_once(github: GitHub) -> No
 
 def test_a_release_goes_from_start_to_traffic(github: GitHub) -> None:
     """Seven jobs in order, each given what the one before left, as artifact and as digest."""
-    anew = {"MLOPS_FINETUNE__FORCE": "true"}  # the pull request trained on the same data
-    result = github.run("release", "workflow_dispatch", payload=dispatch(environment="local"), **anew)
+    longer = {"MLOPS_FINETUNE__TRAINING__NUM_TRAIN_EPOCHS": "2"}  # the pull request's model serves, after one
+    result = github.run("release", "workflow_dispatch", payload=dispatch(environment="local"), **longer)
     assert result.returncode == 0, result.log[-5000:]
     assert result.jobs("succeeded") == set(STAGES)
     rollout = github.record("gh-1-rollout", "rollout")
@@ -216,8 +216,9 @@ def test_data_that_did_not_change_is_not_trained_on_again(github: GitHub) -> Non
 
 def test_a_detached_job_is_gone_on_with(github: GitHub) -> None:
     """Nobody waits for training; when it has ended, reconcile starts the same run again, which attaches to the job."""
-    fresh = {"MLOPS_DATA__SEED": "1"}  # other data is another job
-    detached = github.run("release", "workflow_dispatch", payload=dispatch(environment="local", detach="true"), **fresh)
+    longer = {"MLOPS_FINETUNE__TRAINING__NUM_TRAIN_EPOCHS": "3"}
+    inputs = dispatch(environment="local", detach="true")
+    detached = github.run("release", "workflow_dispatch", payload=inputs, **longer)
     assert detached.returncode == 0, detached.log[-5000:]
     assert detached.jobs("succeeded") == {"prepare", "finetune"}
     deadline = time.monotonic() + 1200
@@ -226,8 +227,8 @@ def test_a_detached_job_is_gone_on_with(github: GitHub) -> None:
         reconciled = github.run("reconcile", "schedule", "--job", "reconcile", "--var", 'ENVIRONMENTS=["local"]')
         assert "reconcile" in reconciled.log
     assert told[:3] == ["workflow", "run", "release.yml"]
-    inputs = dict(word.split("=", 1) for word in told[3:] if "=" in word)
-    release = github.run("release", "workflow_dispatch", payload=dispatch(**inputs), **fresh)
+    fields = dict(word.split("=", 1) for word in told[3:] if "=" in word)
+    release = github.run("release", "workflow_dispatch", payload=dispatch(**fields), **longer)
     assert release.returncode == 0, release.log[-5000:]
     assert release.jobs("succeeded") == set(STAGES)
     assert "attached to job" in release.log

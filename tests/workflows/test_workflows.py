@@ -157,3 +157,11 @@ def test_reviewed_environments_are_those_that_bootstrap_makes(workflows: dict[st
     assert "inputs.override != '' && format('{0}-override', inputs.environment)" in gate["environment"]
     assert gate["env"]["MLOPS_GATE__OVERRIDE"].startswith("${{ vars.OVERRIDES == 'reviewed' &&")
     assert {name for names in REVIEWED.values() for name in names} == {"dev-override", "prod-override", "prod-traffic"}
+
+
+def test_what_code_owners_guard_is_there() -> None:
+    """A path that was moved would lose its guard in silence; whoever changes a workflow is always asked for."""
+    lines = (ROOT / ".github" / "CODEOWNERS").read_text().splitlines()
+    paths = [line.split()[0] for line in lines if not line.startswith("#")]
+    assert "/.github/" in paths
+    assert [path for path in paths if not (ROOT / path.strip("/")).exists()] == []
