@@ -18,6 +18,7 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
             parser.add_argument(
                 "--from-azure", action="store_true", help="show where the model comes from, too, by Azure's tags alone"
             )
+            parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
     parser = commands.add_parser("clean", help=clean.__doc__, description=clean.__doc__)
     parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
     parser.add_argument("--endpoint", help="another endpoint than the one of the settings")
@@ -28,14 +29,19 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     parser.set_defaults(command=clean)
 
 
-def status(environment: str, from_azure: bool) -> None:
+def status(environment: str, from_azure: bool, as_json: bool) -> None:
     """Show the endpoint's deployments, their models and their traffic, and where its rollout stands."""
+    import json
+
     from mlops.operations import endpoint, lineage
     from mlops.operations.site import Site
     from mlops.reports.tables import show, terminal
 
     site = Site.of(environment, terminal())
     found = site.find()
+    if as_json:
+        print(json.dumps(endpoint.document(site.workspace, found), indent=2))
+        return
     show(site.console, endpoint.table(site.workspace, found))
     site.say(endpoint.progress(found))
     if from_azure:

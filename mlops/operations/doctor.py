@@ -14,13 +14,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
+from packaging.requirements import Requirement
+
 from mlops.compute.allow_list import check_size
 from mlops.compute.lifecycle import lifecycle
 from mlops.credentials import IDS, REQUEST
 from mlops.errors import MlopsError
 from mlops.operations import endpoint as endpoints_seen
 from mlops.operations.site import Site
-from mlops.workspace import assets, cluster, endpoints
+from mlops.workspace import assets, cluster, endpoints, states
 from mlops.workspace.assets import FoundationModel
 
 LOCK: Final = Path(__file__).parents[2] / "requirements.lock"
@@ -112,8 +114,8 @@ class Doctor:
             return Level.FAILURE, (
                 f"{wanted.name} has size {found.size}, finetune.cluster.size is {wanted.size}: change one of the two"
             )
-        level = Level.FAILURE if str(found.provisioning_state).lower() == "failed" else Level.OK
-        return level, f"{wanted.name}: {found.size}, {str(found.provisioning_state).lower()}"
+        state = states.word(found.provisioning_state).lower()
+        return Level.FAILURE if state == "failed" else Level.OK, f"{wanted.name}: {found.size}, {state}"
 
     def endpoint(self) -> Outcome:
         """Look up who serves, and whether a rollout is under way."""
@@ -146,7 +148,8 @@ def python() -> Outcome:
 
 def packages() -> Outcome:
     """Compare what is installed with the locked versions."""
-    locked = dict(line.split(" ")[0].split("==") for line in LOCK.read_text().splitlines() if "==" in line)
+    lines = map(Requirement, filter(None, LOCK.read_text().splitlines()))
+    locked = {line.name: str(line.specifier)[2:] for line in lines if line.marker is None or line.marker.evaluate()}
     there = {name: version for name in locked if (version := _installed(name))}
     others = [f"{name} {version}" for name, version in there.items() if version.split("+")[0] != locked[name]]
     if others:

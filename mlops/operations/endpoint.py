@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops.reports import tables
 from mlops.rollout import breadcrumb
@@ -16,8 +16,20 @@ if TYPE_CHECKING:
 
 def table(workspace: Workspace, endpoint: Endpoint) -> Table:
     """Return an endpoint's deployments, their models and their traffic."""
-    models = {name: endpoints.deployed_model(workspace, endpoint.name, name) for name in endpoint.traffic}
-    return tables.traffic(endpoint.name, endpoint.traffic, models)
+    return tables.traffic(endpoint.name, endpoint.traffic, _models(workspace, endpoint))
+
+
+def document(workspace: Workspace, endpoint: Endpoint) -> dict[str, Any]:
+    """Return the same for programs."""
+    models = _models(workspace, endpoint)
+    return {
+        "endpoint": endpoint.name,
+        "deployments": {
+            name: {"traffic": weight, "mirror": endpoint.mirror.get(name, 0), "model": models[name]}
+            for name, weight in endpoint.traffic.items()
+        },
+        "rollout": progress(endpoint),
+    }
 
 
 def progress(endpoint: Endpoint) -> str:
@@ -33,3 +45,7 @@ def progress(endpoint: Endpoint) -> str:
         weight = crumb.steps.split(",")[crumb.step] if crumb.step >= 0 else "0"
         told += f" at {weight} % of steps {crumb.steps}"
     return told + (f" ({crumb.reason})" if crumb.reason else "")
+
+
+def _models(workspace: Workspace, endpoint: Endpoint) -> dict[str, str]:
+    return {name: endpoints.deployed_model(workspace, endpoint.name, name) for name in endpoint.traffic}

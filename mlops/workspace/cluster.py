@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mlops.compute.price import retail
 from mlops.compute.quota import Quota
 from mlops.errors import AzureError, InputError
+from mlops.workspace import states
 from mlops.workspace.errors import azure_errors
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def check(cluster: Any, wanted: ClusterSettings) -> None:
         raise InputError(
             f"compute {wanted.name} is a {cluster.type}, not a cluster: name another in finetune.cluster.name"
         )
-    if str(cluster.provisioning_state).lower() == "failed":
+    if states.word(cluster.provisioning_state).lower() == "failed":
         raise AzureError(
             f"cluster {wanted.name} is in a failed state: {cluster.provisioning_errors}. Delete it, or name another "
             "in finetune.cluster.name"

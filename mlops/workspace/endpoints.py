@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from mlops.errors import AzureError, BusyError
+from mlops.workspace import states
 from mlops.workspace.client import quiet
 from mlops.workspace.errors import azure_errors
 
@@ -82,14 +83,9 @@ def _endpoint(workspace: Workspace, found: Any) -> Endpoint:
         traffic=dict.fromkeys((each.name for each in deployments), 0) | dict(found.traffic or {}),
         mirror={name: share for name, share in (found.mirror_traffic or {}).items() if share},
         tags=found.tags or {},
-        states={each.name: _text(each.provisioning_state) for each in deployments},
+        states={each.name: states.word(each.provisioning_state) for each in deployments},
         fingerprints={each.name: (each.tags or {}).get(FINGERPRINT, "") for each in deployments},
     )
-
-
-def _text(state: Any) -> str:
-    """Return the text of a state: an enum's `str` would be its name."""
-    return str(getattr(state, "value", state))
 
 
 def create(workspace: Workspace, name: str, *, tags: Mapping[str, str] | None = None) -> None:
@@ -163,9 +159,8 @@ def _settled(workspace: Workspace, name: str, timeout_s: float) -> ManagedOnline
         if endpoint.provisioning_state in SETTLED:
             return endpoint
         if time.monotonic() > deadline:
-            raise BusyError(
-                f"endpoint {name} has been {_text(endpoint.provisioning_state)} for {timeout_s:.0f} s: run again later"
-            )
+            state = states.word(endpoint.provisioning_state)
+            raise BusyError(f"endpoint {name} has been {state} for {timeout_s:.0f} s: run again later")
         time.sleep(POLL_S)
 
 

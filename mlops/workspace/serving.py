@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mlops.workspace import states
 from mlops.workspace.errors import azure_errors
 
 if TYPE_CHECKING:
@@ -77,14 +78,14 @@ def _endpoint(workspace: Workspace, found: Any) -> ServingEndpoint:
             weight=int(weights.get(deployment.name, 0)),
             mirrored=int(mirrored.get(deployment.name, 0)),
             model=_short(str(deployment.model)),
-            state=str(deployment.provisioning_state),
+            state=states.word(deployment.provisioning_state),
             instance_type=str(deployment.instance_type),
             instance_count=int(deployment.instance_count or 0),
         )
         for deployment in sorted(workspace.ml.online_deployments.list(found.name), key=lambda one: str(one.name))
     )
     return ServingEndpoint(
-        found.name, str(found.provisioning_state), str(found.scoring_uri or ""), found.tags or {}, deployments
+        found.name, states.word(found.provisioning_state), str(found.scoring_uri or ""), found.tags or {}, deployments
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,6 +49,9 @@ def test_an_operator_sees_and_takes_back_what_was_rolled_out(place: Place, mlops
     code, said = mlops("status")
     assert (code, "echo" in said, "100 %" in said) == (0, True, True)
     assert "rollout run of green: COMMITTED" in said
+    told = json.loads(mlops("status", "--json")[1])
+    assert {name: each["traffic"] for name, each in told["deployments"].items()} == {"blue": 0, "green": 100}
+    assert told["rollout"].startswith("rollout run of green: COMMITTED")
     assert "COMMITTED" in mlops("rollout", "watch")[1]
     code, said = mlops("rollback")
     assert (code, "ROLLED_BACK, traffic blue 100 % (rolled back by an operator)" in said) == (0, True)

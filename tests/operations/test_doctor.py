@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -58,6 +59,16 @@ def test_what_a_check_raises_is_its_answer() -> None:
         raise InputError("not enough of it: ask for more")
 
     assert examined(quota) == Check("quota", Level.FAILURE, "not enough of it: ask for more")
+
+
+def test_a_version_locked_for_another_python_is_not_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two lines for one package, the one whose marker holds here counts."""
+    lock = tmp_path / "requirements.lock"
+    lock.write_text(
+        f"pytest=={pytest.__version__} ; python_version < '99'\npytest==0.1 ; python_version >= '99'\nno-such==1.0\n"
+    )
+    monkeypatch.setattr(doctor, "LOCK", lock)
+    assert doctor.packages() == (Level.OK, "1 packages at their locked versions")
 
 
 def test_a_job_of_github_that_may_not_sign_in_is_told_why(monkeypatch: pytest.MonkeyPatch) -> None:

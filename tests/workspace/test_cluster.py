@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from enum import Enum
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, ClassVar
@@ -29,6 +30,12 @@ GOOD = {"type": "amlcompute", "provisioning_state": "Succeeded", "provisioning_e
 }
 
 
+class State(str, Enum):  # noqa: UP042 - as the SDK's own, whose `str` is not the service's word
+    """A state as the SDK hands it on."""
+
+    FAILED = "Failed"
+
+
 def test_a_cluster_as_asked_is_taken() -> None:
     """Sizes compare without case; a tier the service does not tell is not doubted."""
     cluster.check(SimpleNamespace(**GOOD), WANTED)
@@ -39,6 +46,7 @@ def test_a_cluster_as_asked_is_taken() -> None:
     ("found", "kind", "message"),
     [
         ({"provisioning_state": "Failed", "provisioning_errors": "NoQuota"}, AzureError, "in a failed state: NoQuota"),
+        ({"provisioning_state": State.FAILED}, AzureError, "in a failed state"),
         ({"size": "STANDARD_NC6S_V3"}, InputError, "has size STANDARD_NC6S_V3, finetune.cluster.size is"),
         ({"max_instances": 1}, InputError, "at most 1 nodes, finetune.cluster.num_nodes is 2: the job would wait"),
         ({"tier": "low_priority"}, InputError, "is low_priority, finetune.cluster.tier is dedicated"),
