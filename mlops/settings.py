@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from mlops import layers
 from mlops.compute.cluster import ClusterSettings
 from mlops.compute.price import BudgetSettings
+from mlops.compute.serving import startup_s
 from mlops.datasets.settings import DataSettings
 from mlops.errors import SettingsError
 from mlops.finetuning.interface import check_known
@@ -150,12 +151,16 @@ class DeploySettings(Section):
     request_timeout_s: int = Field(ge=1, le=180)
     max_concurrent_requests: int = Field(ge=1)
     startup_s: int = Field(ge=20)
-    """How long a container may take until the model is loaded."""
+    """How long a container may take until it serves, not counting what the model's weights take to arrive."""
     deadline_s: float = Field(gt=0)
     """How long Azure may take to bring a deployment up, or down."""
     max_new_tokens: int = Field(ge=1)
     tags: dict[str, str] = {}
     """Tags of an endpoint that is created; `expires` says in seconds since 1970 when the janitor may delete it."""
+
+    def sized_for(self, num_parameters: float) -> Self:
+        """Return the same settings with the time that a model of this size takes until it serves."""
+        return self.model_copy(update={"startup_s": startup_s(self.startup_s, num_parameters)})
 
 
 class NotifySettings(Section):

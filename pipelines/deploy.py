@@ -11,7 +11,7 @@ from mlops.operations.site import Site
 from mlops.records import Answer, Deployment, RegisteredModel, lineage
 from mlops.reports.progress import progress
 from mlops.rollout import breadcrumb, smoke
-from mlops.rollout.bake import endless
+from mlops.rollout.examples import endless
 from mlops.rollout.probe import Probe, opened
 from mlops.rollout.warm_up import warm_up
 from mlops.stage import Context
@@ -38,8 +38,10 @@ def deploy(context: Context, model: RegisteredModel) -> Deployment:
         "decision_digest": model.decision.digest,
         rollouts.DATA: model.decision.evaluation.job.data.id,
     }
+    sized = settings.sized_for(context.settings.finetune.model.num_parameters)
+    context.say(f"{color} may take {sized.startup_s} s until it serves")
     with progress(context.console) as show:
-        deployments.deploy(context.workspace, color, model=model.id, settings=settings, tags=tags, show=show)
+        deployments.deploy(context.workspace, color, model=model.id, settings=sized, tags=tags, show=show)
     context.say(f"{color} of {endpoint.name} serves {model.id}; {endpoint.stable or 'nobody'} has the traffic")
     return Deployment(
         model=model,

@@ -14,7 +14,7 @@ from mlops.operations.site import Site
 from mlops.records import Answer, Deployment, Rollout, Split
 from mlops.reports import rollout_report
 from mlops.rollout import preflight
-from mlops.rollout.bake import Example
+from mlops.rollout.examples import Example
 from mlops.rollout.state import State
 from mlops.stage import Context
 from mlops.workspace import endpoints

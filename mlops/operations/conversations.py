@@ -10,7 +10,7 @@ import orjson
 
 from mlops.errors import AzureError
 from mlops.rollout import smoke
-from mlops.rollout.bake import Example
+from mlops.rollout.examples import Example
 from mlops.workspace.assets import download_data
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MOST = 500
 FILE = "test.jsonl"
+CASES = Path(__file__).parents[2] / "data" / "behaviour.jsonl"
 
 
 def of_file(path: Path) -> list[Example]:
@@ -40,8 +41,15 @@ def of_asset(workspace: Workspace, asset: str) -> list[Example]:
 
 def of_smoke() -> list[Example]:
     """Return the smoke questions, which have no reference."""
-    cases = [case for case in smoke.load() if case.messages and case.expect == "answer"]
-    return [Example(number, tuple(case.conversation), "") for number, case in enumerate(cases)]
+    asked = [case for case in smoke.load() if case.messages and case.expect == "answer"]
+    return [Example(number, tuple(case.conversation)) for number, case in enumerate(asked)]
+
+
+def cases(first: int) -> list[Example]:
+    """Return the behavior cases that one answer decides, numbered from `first`; an endpoint tells no likelihoods."""
+    rows = [orjson.loads(line) for line in CASES.read_bytes().splitlines()]
+    found = [row for row in rows if row["kind"] == "minimum"]
+    return [Example(first + n, tuple(row["messages"]), matches=row["matches"]) for n, row in enumerate(found)]
 
 
 def _examples(lines: Iterable[bytes]) -> Iterable[Example]:

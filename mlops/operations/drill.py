@@ -50,7 +50,7 @@ def drill(site: Site) -> Times:
             site.workspace,
             CANDIDATE,
             model=model,
-            settings=site.settings.deploy,
+            settings=site.settings.deploy.sized_for(site.settings.finetune.model.num_parameters),
             tags={"run": CANDIDATE},
             request_timeout_ms=TIMEOUT_MS,
             show=show,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mlops.operations.site import Site
-    from mlops.rollout.bake import Example
+    from mlops.rollout.examples import Example
     from mlops.rollout.state import Command, State, Traffic
     from mlops.rollout.window import Window
     from mlops.workspace.client import Workspace
@@ -154,7 +154,8 @@ def crew(site: Site, *, candidate: str, examples: Sequence[Example], id: str, st
     with holding as held, opened(client):
         told = Told(site, held)
         plane = AzurePlane(site.workspace, site.endpoint, plan.write_timeout_s)
-        asker = Asker.of(client, examples, candidate=candidate)
+        cases = conversations.cases(len(examples))
+        asker = Asker.of(client, examples, candidate=candidate, cases=cases)
         runner = Runner(plane, held, asker, Journal(RUNS / id / "rollout.jsonl"), told)
         yield Crew(runner, plane.read(), told, plane)
 

@@ -8,6 +8,7 @@ requests cannot be told apart it is an `error`.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from statistics import fmean, median
@@ -18,8 +19,11 @@ from mlops.rollout.answers import is_bad, rouge_1
 from mlops.rollout.window import Window, enough, share
 
 if TYPE_CHECKING:
+    from mlops.rollout.examples import Example
     from mlops.rollout.plan import RolloutPlan
     from mlops.rollout.probe import Sample
+
+    Score = Callable[[str, Example], float | None]
 
 Verdict = Literal["pass", "fail", "inconclusive", "error"]
 
@@ -42,7 +46,8 @@ def analyze(window: Window, *, weight: int, plan: RolloutPlan, at: float = 0.0) 
         _rate("errors", window, plan, plan.max_error_rate, lambda sample: not sample.ok),
         _rate("bad answers", window, plan, plan.max_bad_answers, lambda sample: sample.ok and is_bad(sample.text)),
         *_latencies(window, plan),
-        *_likeness(window, plan),
+        *_paired("ROUGE-1", window, plan, plan.max_rouge_drop, _likeness),
+        *_paired("behavior", window, plan, plan.max_behavior_drop, _behavior),
     )
     counted = [finding for finding in findings if finding.metric not in plan.dry_run]
     worst = max(counted, key=lambda finding: ("pass", "inconclusive", "fail", "error").index(finding.verdict))
@@ -157,19 +162,27 @@ def _tail(mine: list[float], others: list[float], plan: RolloutPlan) -> Finding:
     return _finding("slow answers", verdict, reason, share, None, MAX_SLOW, len(mine))
 
 
-def _likeness(window: Window, plan: RolloutPlan) -> Iterable[Finding]:
-    """Compare how much both deployments' answers to the same conversations have in common with the held-out ones."""
-    mine, others = (_scores(each, window.references) for each in (window.mine, window.others))
+def _paired(metric: str, window: Window, plan: RolloutPlan, most: float, score: Score) -> Iterable[Finding]:
+    """Compare both deployments' answers to the same conversations, each scored from 0 to 1 (paired t-test)."""
+    mine, others = (_scores(each, window.examples, score) for each in (window.mine, window.others))
     pairs = [(mine[example], others[example]) for example in mine if example in others]
     if len(pairs) < MIN_PAIRS:
         return
     changes = [one - other for one, other in pairs]
     verdict: Verdict = "pass"
-    if fmean(changes) < -plan.max_rouge_drop:
-        verdict = "fail" if _is_below(changes, -plan.max_rouge_drop, plan.confidence) else "inconclusive"
+    if fmean(changes) < -most:
+        verdict = "fail" if _is_below(changes, -most, plan.confidence) else "inconclusive"
     own, reference = fmean(one for one, _ in pairs), fmean(other for _, other in pairs)
-    reason = f"ROUGE-1: {own:.3f}, the stable deployment's {reference:.3f}, at most {plan.max_rouge_drop:g} less"
-    yield _finding("ROUGE-1", verdict, reason, own, reference, reference - plan.max_rouge_drop, len(pairs))
+    reason = f"{metric}: {own:.3f}, the stable deployment's {reference:.3f}, at most {most:g} less"
+    yield _finding(metric, verdict, reason, own, reference, reference - most, len(pairs))
+
+
+def _likeness(text: str, example: Example) -> float | None:
+    return rouge_1(text, example.reference) if example.reference else None
+
+
+def _behavior(text: str, example: Example) -> float | None:
+    return float(re.search(example.matches, text) is not None) if example.matches else None
 
 
 def _is_below(values: list[float], limit: float, confidence: float) -> bool:
@@ -180,12 +193,15 @@ def _is_below(values: list[float], limit: float, confidence: float) -> bool:
     return bool(ttest_1samp(values, limit, alternative="less").pvalue < 1 - confidence)
 
 
-def _scores(samples: Iterable[Sample], references: Mapping[int, str]) -> dict[int, float]:
-    return {
-        sample.example: rouge_1(sample.text, references[sample.example])
-        for sample in samples
-        if sample.ok and sample.example in references
-    }
+def _scores(samples: Iterable[Sample], examples: Mapping[int, Example], score: Score) -> dict[int, float]:
+    """Return the mean score of the answers to each example that has one."""
+    found: dict[int, list[float]] = {}
+    for sample in samples:
+        if sample.ok and sample.example in examples:
+            value = score(sample.text, examples[sample.example])
+            if value is not None:
+                found.setdefault(sample.example, []).append(value)
+    return {example: fmean(values) for example, values in found.items()}
 
 
 def _values(samples: Iterable[Sample], measure: Callable[[Sample], float | None]) -> list[float]:

@@ -7,29 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import count
 from typing import TYPE_CHECKING
 
 from mlops.rollout.analysis import hopeless
+from mlops.rollout.examples import endless
 from mlops.rollout.window import Window, enough
 
 if TYPE_CHECKING:
+    from mlops.rollout.examples import Example
     from mlops.rollout.plan import RolloutPlan
-    from mlops.rollout.probe import Message, Probe, Sample
-
-
-@dataclass(frozen=True)
-class Example:
-    """A held-out conversation up to the user's question, and the answer a person gave."""
-
-    number: int
-    messages: tuple[Message, ...]
-    reference: str
-
-
-def endless(examples: Sequence[Example]) -> Iterator[Example]:
-    """Yield the examples for ever."""
-    return (examples[number % len(examples)] for number in count())
+    from mlops.rollout.probe import Probe, Sample
 
 
 @dataclass(frozen=True)
@@ -39,12 +26,13 @@ class Asker:
     probe: Probe
     candidate: str
     examples: Iterator[Example]
-    references: dict[int, str]
+    known: dict[int, Example]
 
     @classmethod
-    def of(cls, probe: Probe, examples: Sequence[Example], *, candidate: str) -> Asker:
-        """Return one that knows the examples' answers."""
-        return cls(probe, candidate, endless(examples), {each.number: each.reference for each in examples})
+    def of(cls, probe: Probe, examples: Sequence[Example], *, candidate: str, cases: Sequence[Example] = ()) -> Asker:
+        """Return one that knows the examples' answers and the behavior cases."""
+        known = {each.number: each for each in (*examples, *cases)}
+        return cls(probe, candidate, endless(examples, cases), known)
 
     @cached_property
     def streams(self) -> bool:

@@ -40,6 +40,8 @@ class RolloutPlan(BaseModel):
     """Seconds of the new deployment over the stable one's: to the end, to the first byte, and for a token."""
     max_rouge_drop: float = Field(gt=0, le=1)
     """By how much less its answers may have in common with the held-out ones (ROUGE-1, 0 to 1)."""
+    max_behavior_drop: float = Field(0.2, gt=0, le=1)
+    """By which share fewer behavior cases it may pass than the stable one."""
     max_in_a_row: int = Field(5, ge=1)
     """Failures one after another that take the traffic back at once."""
     dry_run: tuple[str, ...] = ()

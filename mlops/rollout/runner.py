@@ -296,7 +296,7 @@ class Runner:
         return Done(at=self.clock.now())
 
     def _measured(self, state: State) -> Window:
-        return self._window or Window((), state.candidate, state.stable, self.asker.references)
+        return self._window or Window((), state.candidate, state.stable, self.asker.known)
 
     def _note(self, kind: str, state: State, **more: Any) -> None:
         self.journal.write(

@@ -9,7 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from mlops.rollout.bake import Example
+    from mlops.rollout.examples import Example
     from mlops.rollout.probe import Probe
 
 SPAN: Final = 6

@@ -9,6 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from mlops.rollout.examples import Example
     from mlops.rollout.plan import RolloutPlan
     from mlops.rollout.probe import Sample
 
@@ -20,12 +21,12 @@ LEAST: Final = 20
 
 @dataclass(frozen=True)
 class Window:
-    """The requests of one step; `references` are the held-out answers by example."""
+    """The requests of one step; `examples` are the conversations by their numbers."""
 
     samples: Sequence[Sample]
     candidate: str
     stable: str | None
-    references: Mapping[int, str]
+    examples: Mapping[int, Example]
 
     @cached_property
     def mine(self) -> list[Sample]:

@@ -85,8 +85,7 @@ def _specification(
         model=model,
         instance_type=settings.instance_type,
         instance_count=settings.instance_count,
-        liveness_probe=_probe(settings.startup_s),
-        readiness_probe=_probe(settings.startup_s),
+        **_probes(settings.startup_s),
         request_settings=OnlineRequestSettings(
             request_timeout_ms=request_timeout_ms,
             max_concurrent_requests_per_instance=settings.max_concurrent_requests,
@@ -95,15 +94,22 @@ def _specification(
     )
 
 
-def _probe(startup_s: int) -> ProbeSettings:
-    """Return probes that ask from the start, and go on asking as long as the model may take to load."""
+def _probes(startup_s: int) -> dict[str, ProbeSettings]:
+    """Return readiness, asked from the start for as long as the model may load, and liveness, asked after that.
+
+    A container is ended after five minutes of silence (Azure's default, 30 x 10 s), which is longer than any request
+    may take: one that answers one request at a time is silent meanwhile. The SDK writes no startup probe.
+    """
     from azure.ai.ml.entities import ProbeSettings
 
-    return ProbeSettings(
-        initial_delay=PROBE_PERIOD_S,
-        period=PROBE_PERIOD_S,
-        failure_threshold=max(1, math.ceil(startup_s / PROBE_PERIOD_S) - 1),
-    )
+    return {
+        "readiness_probe": ProbeSettings(
+            initial_delay=PROBE_PERIOD_S,
+            period=PROBE_PERIOD_S,
+            failure_threshold=math.ceil(startup_s / PROBE_PERIOD_S),
+        ),
+        "liveness_probe": ProbeSettings(initial_delay=startup_s, period=PROBE_PERIOD_S),
+    }
 
 
 def logs(workspace: Workspace, endpoint: str, deployment: str) -> str:

@@ -1,10 +1,10 @@
-"""The quota of a deployment beside the one that serves."""
+"""The quota of a deployment beside the one that serves, and its time to start."""
 
 from __future__ import annotations
 
 import pytest
 
-from mlops.compute.serving import Offer, check_offered, check_quota
+from mlops.compute.serving import Offer, check_offered, check_quota, startup_s
 from mlops.errors import InputError
 
 T4 = Offer("Standard_NC4as_T4_v3", 4, "NCASv3_T4", used=0, limit=16)
@@ -52,3 +52,9 @@ def test_sizes_that_cannot_be_had_are_refused(size: str, offered: bool, told: st
     with pytest.raises(InputError, match=told):
         check_offered(size, offered)
     check_offered("Standard_NC24ads_A100_v4", offered=True)
+
+
+@pytest.mark.parametrize(("num_parameters", "seconds"), [(0, 600), (3.8e9, 676), (14.7e9, 894), (176e9, 4120)])
+def test_larger_models_have_longer_to_start(num_parameters: float, seconds: int) -> None:
+    """Ten seconds for each gigabyte of weights, by hand; BLOOM's sample counts on 1200 s in all."""
+    assert startup_s(600, num_parameters) == seconds

@@ -12,7 +12,8 @@ import pytest
 
 from mlops.errors import BusyError, FencedError
 from mlops.rollout import preflight
-from mlops.rollout.bake import Asker, Clock, Example
+from mlops.rollout.bake import Asker, Clock
+from mlops.rollout.examples import Example
 from mlops.rollout.journal import Journal
 from mlops.rollout.plan import RolloutPlan
 from mlops.rollout.probe import Sample

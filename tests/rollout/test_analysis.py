@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops.rollout.analysis import analyze, hopeless, lower_bound
+from mlops.rollout.examples import Example
 from mlops.rollout.plan import RolloutPlan
 from mlops.rollout.probe import Sample
 from mlops.rollout.window import Window
@@ -30,7 +31,8 @@ PLAN = RolloutPlan(
     retain_s=0,
     keep_failed_s=0,
 )
-REFERENCES = {example: f"the answer to question {example}" for example in range(100)}
+ANSWERS = {example: f"the answer to question {example}" for example in range(100)}
+EXAMPLES = {example: Example(example, (), answer) for example, answer in ANSWERS.items()}
 
 
 def samples(deployment: str | None, count: int, seed: int = 0, **fields: Any) -> list[Sample]:
@@ -41,14 +43,14 @@ def samples(deployment: str | None, count: int, seed: int = 0, **fields: Any) ->
 
 def _sample(deployment: str | None, example: int, dice: random.Random, fields: dict[str, Any]) -> Sample:
     seconds = dice.lognormvariate(0, 0.2) * fields.get("slower", 1)
-    given = {"status": 200, "text": REFERENCES[example % 100], "seconds": seconds, "ttfb_s": seconds / 10, "tokens": 5}
+    given = {"status": 200, "text": ANSWERS[example % 100], "seconds": seconds, "ttfb_s": seconds / 10, "tokens": 5}
     changed = {key: value for key, value in fields.items() if key != "slower"}
     return Sample(pin=deployment, deployment=deployment, example=example % 100, **given | changed)
 
 
 def window(*given: list[Sample], stable: str | None = "blue") -> Window:
     """Return a window of green beside blue."""
-    return Window([sample for each in given for sample in each], "green", stable, REFERENCES)
+    return Window([sample for each in given for sample in each], "green", stable, EXAMPLES)
 
 
 BLUE = samples("blue", 60, seed=1)
@@ -77,6 +79,29 @@ def test_each_measurement_has_its_verdict(mine: list[Sample], verdict: str, reas
     """What is surely too bad fails; what may be, or is too little, never passes."""
     step = analyze(window(BLUE, mine), weight=10, plan=PLAN)
     assert (step.verdict, reason in step.reason) == (verdict, True), step.reason
+
+
+def test_behavior_cases_are_compared_case_by_case() -> None:
+    """What one case shows is one observation, however often it was asked; each deployment is asked all of them."""
+    cases = {number: Example(number, (), matches="(?i)yes") for number in range(10)}
+
+    def asked(deployment: str, passed: int) -> list[Sample]:
+        return [
+            Sample(pin=None, deployment=deployment, status=200, seconds=1, text=text, example=number)
+            for number in cases
+            for text in 6 * ["Yes." if number < passed else "Perhaps."]
+        ]
+
+    def verdict(mine: int, others: int) -> tuple[str, bool]:
+        judged = Window([*asked("green", mine), *asked("blue", others)], "green", "blue", cases)
+        step = analyze(judged, weight=10, plan=PLAN)
+        return step.verdict, "behavior" in step.reason
+
+    assert verdict(10, 10) == ("pass", False)
+    assert verdict(8, 10) == ("pass", False)
+    assert verdict(7, 10) == ("inconclusive", True)
+    assert verdict(1, 10) == ("fail", True)
+    assert verdict(0, 0) == ("pass", False)
 
 
 def test_trouble_of_both_is_nobodys_fault() -> None:
