@@ -170,6 +170,18 @@ class NotifySettings(Section):
     format: Literal["slack", "teams"] = "slack"
 
 
+class PrometheusSettings(Section):
+    """A Prometheus server, and one query for each figure: `$endpoint`, `$deployment` and `$seconds` are filled in."""
+
+    url: str = Field(pattern=r"^https?://")
+    requests: str
+    """How many requests were made in the last `$seconds`."""
+    failed: str
+    """How many of them failed."""
+    latency_s: str
+    """What half of them took, in seconds."""
+
+
 class Settings(Section):
     """Everything that can be set, a section per stage."""
 
@@ -183,6 +195,8 @@ class Settings(Section):
     deploy: DeploySettings
     rollout: RolloutPlan
     notify: NotifySettings = NotifySettings()
+    monitor: Literal["azure-monitor"] | PrometheusSettings | None = None
+    """Who counts users' requests during a rollout; nobody, unless it is said."""
 
 
 def load(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from mlops.errors import AzureError, InputError, Refusal
-from mlops.operations import conversations, notify
+from mlops.operations import conversations, monitoring, notify
 from mlops.operations.site import RUNS
 from mlops.records import Moment
 from mlops.rollout import breadcrumb, machine
@@ -156,7 +156,8 @@ def crew(site: Site, *, candidate: str, examples: Sequence[Example], id: str, st
         plane = AzurePlane(site.workspace, site.endpoint, plan.write_timeout_s)
         cases = conversations.cases(len(examples))
         asker = Asker.of(client, examples, candidate=candidate, cases=cases)
-        runner = Runner(plane, held, asker, Journal(RUNS / id / "rollout.jsonl"), told)
+        journal, observer = Journal(RUNS / id / "rollout.jsonl"), monitoring.observer(site)
+        runner = Runner(plane, held, asker, journal, told, observer=observer)
         yield Crew(runner, plane.read(), told, plane)
 
 

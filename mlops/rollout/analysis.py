@@ -7,15 +7,16 @@ requests cannot be told apart it is an `error`.
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from statistics import fmean, median
-from typing import TYPE_CHECKING, Final, Literal
+from statistics import fmean
+from typing import TYPE_CHECKING, Final
 
 from mlops.records import Finding, RolloutStep
 from mlops.rollout.answers import is_bad, rouge_1
+from mlops.rollout.limits import ORDER, Verdict, finding, is_below, lower_bound, ratio_within, share_within
+from mlops.rollout.users import Users, judge
 from mlops.rollout.window import Window, enough, share
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from mlops.rollout.probe import Sample
 
     Score = Callable[[str, Example], float | None]
-
-Verdict = Literal["pass", "fail", "inconclusive", "error"]
 
 MAX_UNATTRIBUTED: Final = 0.01
 SLOW_QUANTILE: Final = 0.95
@@ -38,8 +37,13 @@ SURE: Final = 0.999
 TOO_MANY: Final = 429
 
 
-def analyze(window: Window, *, weight: int, plan: RolloutPlan, at: float = 0.0) -> RolloutStep:
-    """Return the step's measurement, its findings and its verdict, with the finding that decided it as the reason."""
+def analyze(
+    window: Window, *, weight: int, plan: RolloutPlan, at: float = 0.0, users: Users | None = None
+) -> RolloutStep:
+    """Return the step's measurement, its findings and its verdict, with the finding that decided it as the reason.
+
+    `users` is what the monitoring tells of everybody's requests, None where it is not asked.
+    """
     findings = (
         _attribution(window),
         _volume(window, plan),
@@ -48,9 +52,10 @@ def analyze(window: Window, *, weight: int, plan: RolloutPlan, at: float = 0.0) 
         *_latencies(window, plan),
         *_paired("ROUGE-1", window, plan, plan.max_rouge_drop, _likeness),
         *_paired("behavior", window, plan, plan.max_behavior_drop, _behavior),
+        *(judge(users, plan) if users else ()),
     )
-    counted = [finding for finding in findings if finding.metric not in plan.dry_run]
-    worst = max(counted, key=lambda finding: ("pass", "inconclusive", "fail", "error").index(finding.verdict))
+    counted = [each for each in findings if each.metric not in plan.dry_run]
+    worst = max(counted, key=lambda each: ORDER.index(each.verdict))
     passed = f"{len(window.mine)} requests, no limit broken"
     return RolloutStep(
         weight=weight,
@@ -80,13 +85,6 @@ def hopeless(window: Window, plan: RolloutPlan) -> str | None:
     return None
 
 
-def lower_bound(successes: int, total: int, confidence: float) -> float:
-    """Return the one-sided lower confidence bound of a rate (Clopper and Pearson, 1934)."""
-    from scipy.stats import beta
-
-    return float(beta.ppf(1 - confidence, successes, total - successes + 1)) if successes else 0.0
-
-
 def _attribution(window: Window) -> Finding:
     """Find whether the answers say who gave them."""
     known = {window.candidate, window.stable}
@@ -94,30 +92,22 @@ def _attribution(window: Window) -> Finding:
     share = strange / len(window.samples) if window.samples else 1.0
     verdict: Verdict = "error" if share > MAX_UNATTRIBUTED else "pass"
     reason = f"{share:.1%} of {len(window.samples)} answers do not say which of the two deployments gave them"
-    return _finding("unattributed", verdict, reason, share, None, MAX_UNATTRIBUTED, len(window.samples))
+    return finding("unattributed", verdict, reason, share, None, MAX_UNATTRIBUTED, len(window.samples))
 
 
 def _volume(window: Window, plan: RolloutPlan) -> Finding:
     verdict: Verdict = "pass" if enough(window, plan) else "inconclusive"
     fewest = min(len(window.mine), len(window.others)) if window.stable else len(window.mine)
     reason = f"{fewest} requests to a deployment, rollout.min_requests asks for {plan.min_requests}"
-    return _finding("requests", verdict, reason, fewest, None, plan.min_requests, fewest)
+    return finding("requests", verdict, reason, fewest, None, plan.min_requests, fewest)
 
 
 def _rate(metric: str, window: Window, plan: RolloutPlan, most: float, is_counted: Callable[[Sample], bool]) -> Finding:
     """Judge a share: it may be the stable deployment's plus `most`."""
     counted = [sample for sample in window.mine if is_counted(sample)]
-    total, others = len(window.mine), share(window.others, is_counted)
-    found, limit = share(window.mine, is_counted), others + most
-    verdict: Verdict = "pass"
-    if lower_bound(len(counted), total, plan.confidence) > limit:
-        verdict = "fail"
-    elif found > limit or others > most:
-        verdict = "inconclusive"
-    reason = f"{metric}: {found:.1%} of {total}"
-    reason += f", {others:.1%} of the stable deployment's" if window.stable else ""
-    reason += f", at most {limit:.1%} may be" + (f" ({_causes(counted)})" if metric == "errors" and counted else "")
-    return _finding(metric, verdict, reason, found, others if window.stable else None, limit, total)
+    reference = share(window.others, is_counted) if window.stable else None
+    told = _causes(counted) if metric == "errors" else ""
+    return share_within(metric, len(counted), len(window.mine), reference=reference, most=most, plan=plan, told=told)
 
 
 def _latencies(window: Window, plan: RolloutPlan) -> Iterable[Finding]:
@@ -130,24 +120,10 @@ def _latencies(window: Window, plan: RolloutPlan) -> Iterable[Finding]:
     for metric, measure in measures.items():
         mine, others = (_values(each, measure) for each in (window.mine, window.others))
         if len(mine) > 1 and len(others) > 1:
-            yield _ratio(metric, mine, others, plan)
+            yield ratio_within(metric, mine, others, plan)
     mine, others = (_values(each, measures["seconds"]) for each in (window.mine, window.others))
     if min(len(mine), len(others)) >= MIN_FOR_TAIL:
         yield _tail(mine, others, plan)
-
-
-def _ratio(metric: str, mine: list[float], others: list[float], plan: RolloutPlan) -> Finding:
-    """Test whether the candidate's values are above the limit times the others' (Mann and Whitney, 1947)."""
-    from scipy.stats import mannwhitneyu
-
-    limit = plan.max_latency_ratio
-    ratio = median(mine) / median(others) if median(others) else math.inf
-    p = mannwhitneyu(mine, [limit * value for value in others], alternative="greater").pvalue
-    verdict: Verdict = "pass"
-    if ratio > limit:
-        verdict = "fail" if p < 1 - plan.confidence else "inconclusive"
-    reason = f"{metric}: median {median(mine):.3f}, {ratio:.1f} times the stable deployment's, at most {limit:g}"
-    return _finding(metric, verdict, reason, median(mine), median(others), limit * median(others), len(mine))
 
 
 def _tail(mine: list[float], others: list[float], plan: RolloutPlan) -> Finding:
@@ -158,8 +134,8 @@ def _tail(mine: list[float], others: list[float], plan: RolloutPlan) -> Finding:
     verdict: Verdict = "pass"
     if share > MAX_SLOW:
         verdict = "fail" if lower_bound(count, len(mine), plan.confidence) > MAX_SLOW else "inconclusive"
-    reason = f"slow answers: {share:.1%} take more than {slow:.3f} s, at most {MAX_SLOW:.0%} may"
-    return _finding("slow answers", verdict, reason, share, None, MAX_SLOW, len(mine))
+    reason = f"{share:.1%} take more than {slow:.3f} s, at most {MAX_SLOW:.0%} may"
+    return finding("slow answers", verdict, reason, share, None, MAX_SLOW, len(mine))
 
 
 def _paired(metric: str, window: Window, plan: RolloutPlan, most: float, score: Score) -> Iterable[Finding]:
@@ -171,10 +147,10 @@ def _paired(metric: str, window: Window, plan: RolloutPlan, most: float, score: 
     changes = [one - other for one, other in pairs]
     verdict: Verdict = "pass"
     if fmean(changes) < -most:
-        verdict = "fail" if _is_below(changes, -most, plan.confidence) else "inconclusive"
+        verdict = "fail" if is_below(changes, -most, plan.confidence) else "inconclusive"
     own, reference = fmean(one for one, _ in pairs), fmean(other for _, other in pairs)
-    reason = f"{metric}: {own:.3f}, the stable deployment's {reference:.3f}, at most {most:g} less"
-    yield _finding(metric, verdict, reason, own, reference, reference - most, len(pairs))
+    reason = f"{own:.3f}, the stable deployment's {reference:.3f}, at most {most:g} less"
+    yield finding(metric, verdict, reason, own, reference, reference - most, len(pairs))
 
 
 def _likeness(text: str, example: Example) -> float | None:
@@ -183,14 +159,6 @@ def _likeness(text: str, example: Example) -> float | None:
 
 def _behavior(text: str, example: Example) -> float | None:
     return float(re.search(example.matches, text) is not None) if example.matches else None
-
-
-def _is_below(values: list[float], limit: float, confidence: float) -> bool:
-    from scipy.stats import ttest_1samp
-
-    if len(set(values)) == 1:
-        return values[0] < limit
-    return bool(ttest_1samp(values, limit, alternative="less").pvalue < 1 - confidence)
 
 
 def _scores(samples: Iterable[Sample], examples: Mapping[int, Example], score: Score) -> dict[int, float]:
@@ -216,11 +184,3 @@ def _causes(samples: Iterable[Sample]) -> str:
         for sample in samples
     )
     return ", ".join(f"{count} x {cause}" for cause, count in named.most_common(3))
-
-
-def _finding(
-    metric: str, verdict: Verdict, reason: str, value: float, reference: float | None, limit: float, num: int
-) -> Finding:
-    return Finding(
-        metric=metric, verdict=verdict, reason=reason, value=value, reference=reference, limit=limit, num=num
-    )

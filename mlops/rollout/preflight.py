@@ -11,7 +11,7 @@ from mlops.rollout.state import ALL, Phase, State
 if TYPE_CHECKING:
     from mlops.rollout.breadcrumb import Breadcrumb
     from mlops.rollout.plan import RolloutPlan
-    from mlops.rollout.runner import Snapshot
+    from mlops.rollout.plane import Snapshot
 
 
 def begin(found: Snapshot, plan: RolloutPlan, *, id: str, candidate: str, at: float) -> State:  # noqa: A002 - of tags

@@ -5,85 +5,38 @@ It reaches Azure only through `Plane`, so that it can be run, and killed, agains
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
-from mlops.errors import AzureError, BusyError, FencedError, InputError
-from mlops.rollout import breadcrumb, machine, smoke
+from mlops.errors import AzureError, FencedError, InputError
+from mlops.rollout import machine, smoke
 from mlops.rollout.analysis import analyze
 from mlops.rollout.bake import Asker, Clock, bake
 from mlops.rollout.state import CLIMBING, Do, Done, Drifted, Event, Failed, Judged, Ordered, Phase, State
+from mlops.rollout.users import Users
 from mlops.rollout.warm_up import warm_up
 from mlops.rollout.window import Window, in_effect
+from mlops.rollout.writer import DriftError, Writer, unfit
 
 if TYPE_CHECKING:
-    from mlops.records import RolloutStep
     from mlops.rollout.journal import Journal
+    from mlops.rollout.plane import Lease, Plane
     from mlops.rollout.probe import Sample
-    from mlops.rollout.state import Command, Traffic
+    from mlops.rollout.state import Command
+    from mlops.rollout.users import Observer
 
 WATCH_S: Final = 2.0
 """How often the endpoint is looked at while nothing is written."""
-LONGEST_PAUSE_S: Final = 60.0
-SUCCEEDED: Final = "Succeeded"
-
-
-class Snapshot(Protocol):
-    """An endpoint as it is."""
-
-    @property
-    def live(self) -> Traffic:
-        """Return who has how much of the traffic, those with none left out."""
-
-    @property
-    def mirror(self) -> Traffic:
-        """Return who gets how many copies."""
-
-    @property
-    def tags(self) -> Mapping[str, str]:
-        """Return the endpoint's tags."""
-
-    @property
-    def states(self) -> Mapping[str, str]:
-        """Return each deployment's provisioning state."""
-
-    @property
-    def fingerprints(self) -> Mapping[str, str]:
-        """Return what each deployment runs, as a hash."""
-
-
-class Plane(Protocol):
-    """What keeps the endpoint; everything raises AzureError, and BusyError where it is worth trying again."""
-
-    def read(self) -> Snapshot:
-        """Return the endpoint as it is."""
-
-    def write(self, traffic: Traffic, mirror: Traffic, tags: Mapping[str, str]) -> None:
-        """Replace both maps and add the tags, in one request."""
-
-    def delete(self, deployment: str) -> None:
-        """Delete a deployment."""
-
-
-class Lease(Protocol):
-    """The right to write."""
-
-    @property
-    def epoch(self) -> int:
-        """Return the number that grows with every holder."""
-
-    def check(self) -> None:
-        """Raise FencedError if somebody has a later one."""
 
 
 @dataclass
 class Runner:
     """One process that rolls out; `told` hears of every new state, with the window measured so far.
 
-    `state` is the last one.
+    `observer` tells of users' requests, where somebody counts them. `state` is the last one.
     """
 
     plane: Plane
@@ -92,8 +45,13 @@ class Runner:
     journal: Journal
     told: Callable[[State, Window], None]
     clock: Clock = field(default_factory=Clock)
+    observer: Observer | None = None
     _window: Window | None = None
-    _looked: float = 0.0
+    _since: float = 0.0
+
+    @cached_property
+    def _writer(self) -> Writer:
+        return Writer(self.plane, self.lease, self.clock, self._note)
 
     def run(self, state: State) -> State:
         """Run until the rollout is over, or waits for somebody; return its last state.
@@ -128,9 +86,9 @@ class Runner:
         """Do a thing, unless somebody else wrote the traffic in the meantime."""
         try:
             if do not in (Do.CHECK_STABLE, Do.RETAIN):
-                self._look(state)
+                self._writer.look(state)
             return self._act(do, state)
-        except _DriftError as drift:
+        except DriftError as drift:
             return Drifted(at=self.clock.now(), traffic=drift.traffic)
         except FencedError:
             self._note("fenced", state)
@@ -153,33 +111,8 @@ class Runner:
         }
         return actions[do](state)
 
-    def _look(self, state: State) -> Snapshot:
-        """Return the endpoint; raise FencedError or _DriftError if it is no longer ours to change."""
-        self._looked = self.clock.now()
-        self.lease.check()
-        found = self._read(state)
-        crumb = breadcrumb.read(found.tags)
-        if crumb and crumb.epoch > self.lease.epoch:
-            raise FencedError(f"epoch {crumb.epoch} has taken over from {self.lease.epoch}: nothing more was written")
-        if dict(found.live) not in (dict(state.written), state.traffic) and state.phase is not Phase.ROLLING_BACK:
-            raise _DriftError(found.live)
-        return found
-
-    def _read(self, state: State) -> Snapshot:
-        """Return the endpoint, asking again while Azure is busy."""
-        for attempt in range(state.plan.write_attempts - 1):
-            try:
-                return self.plane.read()
-            except BusyError:
-                self._wait(attempt)
-        return self.plane.read()
-
-    def _wait(self, attempt: int) -> None:
-        """Wait longer each time, and never as long as others who wait for the same."""
-        self.clock.sleep(random.uniform(0.5, 1) * min(LONGEST_PAUSE_S, 2.0**attempt))  # noqa: S311 - no secret
-
     def _smoke(self, state: State) -> Event:
-        if problem := _unfit(self._read(state), state.candidate, state.fingerprint):
+        if problem := unfit(self._writer.read(state), state.candidate, state.fingerprint):
             return Failed(at=self.clock.now(), reason=problem)
         smoke.run(self.asker.probe, deployment=state.candidate)
         return self._done()
@@ -194,26 +127,8 @@ class Runner:
         return self._done()
 
     def _write(self, state: State) -> Event:
-        """Write traffic, mirror and tags until the endpoint says that it has them."""
-        for attempt in range(state.plan.write_attempts):
-            if attempt:
-                self._wait(attempt - 1)
-                self._look(state)
-            try:
-                self.plane.write(state.traffic, state.mirror, breadcrumb.tags(state, epoch=self.lease.epoch))
-                if self._is_written(state):
-                    return self._done()
-                error: AzureError = BusyError("it was overwritten at once by somebody else")
-            except BusyError as busy:
-                error = busy
-                self._note("busy", state, error=str(busy))
-        return Failed(at=self.clock.now(), reason=f"{error}, after {state.plan.write_attempts} attempts")
-
-    def _is_written(self, state: State) -> bool:
-        found = self._read(state)
-        crumb = breadcrumb.read(found.tags)
-        is_ours = crumb is not None and crumb.epoch == self.lease.epoch
-        return is_ours and dict(found.live) == state.traffic and dict(found.mirror) == state.mirror
+        self._writer.write(state)
+        return self._done()
 
     def _confirm(self, state: State) -> Event:
         """Ask without a pin until the answers show the weights: "succeeded" is not yet "in effect"."""
@@ -231,10 +146,11 @@ class Runner:
 
     def _bake(self, state: State) -> Event:
         at_least_s = state.plan.post_bake_s if state.phase is Phase.POST_BAKE else state.plan.bake_s
-        measured = self._measured(state)
+        if self._window is None:
+            self._since = self.clock.now()
         self._window, hopeless = bake(
             self.asker,
-            measured,
+            self._measured(state),
             state.plan,
             at_least_s=at_least_s,
             clock=self.clock,
@@ -243,25 +159,36 @@ class Runner:
         )
         if hopeless is None:
             return self._done()
-        step = self._analyzed(state).model_copy(update={"verdict": "fail", "reason": hopeless})
-        return Judged(at=self.clock.now(), step=step)
+        step = analyze(self._window, weight=state.weight, plan=state.plan, at=self.clock.now())
+        return Judged(at=self.clock.now(), step=step.model_copy(update={"verdict": "fail", "reason": hopeless}))
 
     def _watch(self, state: State, window: Window) -> None:
         self.told(state, window)
-        if self.clock.now() > self._looked + WATCH_S:
-            self._look(state)
+        if self.clock.now() > self._writer.looked + WATCH_S:
+            self._writer.look(state)
 
     def _judge(self, state: State) -> Event:
-        return Judged(at=self.clock.now(), step=self._analyzed(state))
+        now, users = self.clock.now(), self._users(state)
+        step = analyze(self._measured(state), weight=state.weight, plan=state.plan, at=now, users=users)
+        return Judged(at=now, step=step)
 
-    def _analyzed(self, state: State) -> RolloutStep:
-        return analyze(self._measured(state), weight=state.weight, plan=state.plan, at=self.clock.now())
+    def _users(self, state: State) -> Users | None:
+        """Return what the monitoring has seen since the window began, None where nobody is asked or served."""
+        if self.observer is None or not state.weight:
+            return None
+        since, until = self._since, self.clock.now()
+        try:
+            mine = self.observer.observe(state.candidate, since=since, until=until)
+            others = self.observer.observe(state.stable, since=since, until=until) if state.stable else None
+        except InputError as error:
+            return Users(problem=str(error))
+        return Users(mine, others)
 
     def _check_stable(self, state: State) -> Event:
         """Ask the stable deployment: traffic never goes back to one that does not answer."""
         if state.stable is None:
             return self._done()
-        if problem := _unfit(self._read(state), state.stable, state.stable_fingerprint):
+        if problem := unfit(self._writer.read(state), state.stable, state.stable_fingerprint):
             return self._blocked(problem)
         for _ in range(state.plan.max_in_a_row):
             sample = self.asker.probe.ask(next(self.asker.examples).messages, deployment=state.stable)
@@ -277,19 +204,11 @@ class Runner:
         return self._done() if state.stable is None or self.clock.now() >= due else None
 
     def _delete_stable(self, state: State) -> Event:
-        return self._delete(state, state.stable or "")
+        self._writer.delete(state, state.stable or "")
+        return self._done()
 
     def _delete_candidate(self, state: State) -> Event:
-        return self._delete(state, state.candidate)
-
-    def _delete(self, state: State, deployment: str) -> Event:
-        """Delete a deployment that has neither traffic nor copies, as the endpoint says in this moment."""
-        found = self._read(state)
-        if share := found.live.get(deployment, 0) + found.mirror.get(deployment, 0):
-            return Failed(at=self.clock.now(), reason=f"{deployment} has {share} % of the traffic and was not deleted")
-        if deployment in found.states:
-            self._look(state)
-            self.plane.delete(deployment)
+        self._writer.delete(state, state.candidate)
         return self._done()
 
     def _done(self) -> Event:
@@ -311,21 +230,3 @@ class Runner:
             reason=state.reason,
             **more,
         )
-
-
-def _unfit(found: Snapshot, deployment: str, fingerprint: str) -> str | None:
-    """Return why a deployment is not the one that was meant, or not up, or None."""
-    provisioned = found.states.get(deployment)
-    if provisioned != SUCCEEDED:
-        return f"{deployment} is {provisioned or 'gone'}, not {SUCCEEDED}"
-    if found.fingerprints.get(deployment, "") != fingerprint:
-        return f"{deployment} was replaced by another deployment of its name"
-    return None
-
-
-class _DriftError(Exception):
-    """Somebody else wrote the traffic."""
-
-    def __init__(self, traffic: Traffic) -> None:
-        super().__init__()
-        self.traffic = dict(traffic)

@@ -19,6 +19,7 @@ from mlops.rollout.plan import RolloutPlan
 from mlops.rollout.probe import Sample
 from mlops.rollout.runner import Runner
 from mlops.rollout.state import State
+from mlops.rollout.users import Observer
 
 QUICK = {
     "steps": (10, 50, 100),
@@ -70,6 +71,7 @@ class World:
     """At which journal line, or which call to Azure, the process dies."""
     killed: type[BaseException] = KilledError
     told: Callable[[State], None] = lambda _: None
+    observer: Observer | None = None
     moments: int = 0
     journal: list[dict[str, Any]] = field(default_factory=list)
     dice: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - repeatable on purpose
@@ -154,7 +156,9 @@ class World:
         clock = Clock(now=lambda: self.seconds, sleep=self.sleep)
         journal = _Journal(Path(), self)
         asker = Asker.of(self, EXAMPLES, candidate="green")  # type: ignore[arg-type]  # it answers like a probe
-        return Runner(self, _Lease(self, self.epoch), asker, journal, lambda state, _: self.told(state), clock)
+        return Runner(
+            self, _Lease(self, self.epoch), asker, journal, lambda state, _: self.told(state), clock, self.observer
+        )
 
     def plan(self, **settings: Any) -> RolloutPlan:
         """Return a quick plan."""

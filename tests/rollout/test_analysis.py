@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops.rollout.analysis import analyze, hopeless, lower_bound
+from mlops.rollout.analysis import analyze, hopeless
 from mlops.rollout.examples import Example
+from mlops.rollout.limits import lower_bound
 from mlops.rollout.plan import RolloutPlan
 from mlops.rollout.probe import Sample
 from mlops.rollout.window import Window
