@@ -85,7 +85,8 @@ def _specification(
         model=model,
         instance_type=settings.instance_type,
         instance_count=settings.instance_count,
-        **_probes(settings.startup_s),
+        readiness_probe=_readiness(settings.startup_s),
+        liveness_probe=_liveness(settings.startup_s),
         request_settings=OnlineRequestSettings(
             request_timeout_ms=request_timeout_ms,
             max_concurrent_requests_per_instance=settings.max_concurrent_requests,
@@ -94,22 +95,23 @@ def _specification(
     )
 
 
-def _probes(startup_s: int) -> dict[str, ProbeSettings]:
-    """Return readiness, asked from the start for as long as the model may load, and liveness, asked after that.
+def _readiness(startup_s: int) -> ProbeSettings:
+    """Return a probe that asks from the start, and goes on asking as long as the model may take to load."""
+    from azure.ai.ml.entities import ProbeSettings
 
-    A container is ended after five minutes of silence (Azure's default, 30 x 10 s), which is longer than any request
-    may take: one that answers one request at a time is silent meanwhile. The SDK writes no startup probe.
+    attempts = math.ceil(startup_s / PROBE_PERIOD_S)
+    return ProbeSettings(initial_delay=PROBE_PERIOD_S, period=PROBE_PERIOD_S, failure_threshold=attempts)
+
+
+def _liveness(startup_s: int) -> ProbeSettings:
+    """Return a probe that ends what is silent for five minutes once the model may have been loaded.
+
+    That is Azure's own patience, 30 times 10 s, and longer than any request may take: a container that answers one at a
+    time is silent meanwhile. It stands for a startup probe, too: the SDK writes none.
     """
     from azure.ai.ml.entities import ProbeSettings
 
-    return {
-        "readiness_probe": ProbeSettings(
-            initial_delay=PROBE_PERIOD_S,
-            period=PROBE_PERIOD_S,
-            failure_threshold=math.ceil(startup_s / PROBE_PERIOD_S),
-        ),
-        "liveness_probe": ProbeSettings(initial_delay=startup_s, period=PROBE_PERIOD_S),
-    }
+    return ProbeSettings(initial_delay=startup_s, period=PROBE_PERIOD_S)
 
 
 def logs(workspace: Workspace, endpoint: str, deployment: str) -> str:
