@@ -72,6 +72,13 @@ def test_the_world_before_the_first_write_is_untouched(world: World) -> None:
     assert (state.phase, world.writes, world.deleted) == (Phase.FAILED, [], ["green"])
 
 
+def test_one_lost_answer_is_no_failed_smoke_test(world: World) -> None:
+    """It is asked once more; a deployment that fails now and then is the bake's to judge."""
+    answers = iter([{"status": 0}])
+    world.behavior["green"] = lambda: next(answers, {})
+    assert world.roll_out().phase is Phase.SUCCEEDED
+
+
 def test_a_candidate_that_was_replaced_is_not_the_one_that_was_meant(world: World) -> None:
     """The fingerprint of what was smoked is the one that gets traffic."""
     runner = world.runner()
