@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.table import Table
@@ -11,7 +13,7 @@ from rich.table import Table
 from mlops.reports import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from matplotlib.axes import Axes
     from rich.console import Console
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 
 PICTURE: Final = "rollout.svg"
 SIZE_INCHES: Final = (8.0, 5.6)
+WIDTH: Final = 100
+"""Characters of a title's line."""
+LONG_S: Final = 600
+"""From here on a picture counts in minutes."""
 NAMED: Final = ("PAUSED", "POST_BAKE", "COMMITTED", "ROLLING_BACK", "BLOCKED")
 CANDIDATE, STABLE, BAD = "#1a7f37", "#0969da", "#cf222e"
 
@@ -29,50 +35,54 @@ def show(console: Console, record: Rollout, folder: Path) -> None:
     tables.show(console, tables.steps(record))
     if record.timeline:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / PICTURE).write_text(timeline(record.timeline, title=f"{record.deployment.endpoint}: {record.phase}"))
+        title = f"{record.deployment.endpoint}: {record.phase}" + (f"\n{record.reason}" if record.reason else "")
+        (folder / PICTURE).write_text(timeline(record.timeline, title=title))
 
 
 def timeline(moments: Sequence[Moment], *, title: str) -> str:
-    """Return an SVG of three panels over seconds: the candidate's weight, its error rate, both latencies."""
+    """Return an SVG of three panels over time: the candidate's weight, its error rate in each step, both latencies."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    start = moments[0].at
-    seconds = [moment.at - start for moment in moments]
+    start, end = moments[0].at, moments[-1].at
+    unit, unit_s = ("minutes", 60) if end - start > LONG_S else ("seconds", 1)
+    times = [(moment.at - start) / unit_s for moment in moments]
     figure = Figure(SIZE_INCHES, layout="constrained")
     weight, errors, latency = figure.subplots(3, sharex=True)
-    figure.suptitle(title, fontsize=11)
-    weight.step(seconds, [moment.weight for moment in moments], where="post", color=CANDIDATE)
+    figure.suptitle(fill(title, WIDTH, replace_whitespace=False), fontsize=10)
+    weight.step(times, [moment.weight for moment in moments], where="post", color=CANDIDATE)
     weight.set_ylim(-5, 105)
-    weight.set_ylabel("weight, %")
-    rates = [100 * moment.num_failed / moment.num_requests if moment.num_requests else None for moment in moments]
-    errors.plot(*_known(seconds, rates), color=BAD)
-    errors.set_ylim(0, 1.1 * max([1.0, *(rate for rate in rates if rate)]))
+    weight.set_ylabel("candidate, %")
+    rates = [100 * moment.num_failed / moment.num_requests if moment.num_requests else math.nan for moment in moments]
+    errors.plot(times, rates, color=BAD)
+    errors.set_ylim(0, 1.1 * max([1.0, *(rate for rate in rates if rate > 0)]))
     errors.set_ylabel("errors, %")
-    latency.plot(*_known(seconds, [moment.latency_s for moment in moments]), color=CANDIDATE, label="candidate")
-    latency.plot(*_known(seconds, [moment.stable_latency_s for moment in moments]), color=STABLE, label="stable")
+    latency.plot(times, _gaps(moment.latency_s for moment in moments), color=CANDIDATE, label="candidate")
+    latency.plot(times, _gaps(moment.stable_latency_s for moment in moments), color=STABLE, label="stable")
     latency.set_ylim(bottom=0)
     latency.set_ylabel("median, s")
-    latency.set_xlabel("seconds since the start")
+    latency.set_xlabel(f"{unit} since the start")
     latency.legend(frameon=False)
-    _mark_phases(weight, moments, seconds)
+    _mark_phases(weight, moments, times)
     drawn = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": "rollout"}):
         figure.savefig(drawn, format="svg", metadata={"Date": None})
     return drawn.getvalue()
 
 
-def _known(seconds: Sequence[float], values: Sequence[float | None]) -> tuple[list[float], list[float]]:
-    pairs = [(at, value) for at, value in zip(seconds, values, strict=True) if value is not None]
-    return [at for at, _ in pairs], [value for _, value in pairs]
+def _gaps(values: Iterable[float | None]) -> list[float]:
+    """Return values as matplotlib draws them: with a gap where there is none."""
+    return [math.nan if value is None else value for value in values]
 
 
-def _mark_phases(axes: Axes, moments: Sequence[Moment], seconds: Sequence[float]) -> None:
+def _mark_phases(axes: Axes, moments: Sequence[Moment], times: Sequence[float]) -> None:
     """Name what a reader looks for, where it begins."""
-    for before, moment, at in zip(moments, moments[1:], seconds[1:], strict=False):
+    paper = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    for before, moment, at in zip(moments, moments[1:], times[1:], strict=False):
         if moment.phase != before.phase and moment.phase in NAMED:
             axes.axvline(at, color="#8c959f", linewidth=0.8, linestyle=":")
-            axes.annotate(moment.phase.lower(), (at, 50), rotation=90, fontsize=7, va="center", ha="right")
+            name = moment.phase.lower().replace("_", " ")
+            axes.annotate(name, (at, 50), rotation=90, fontsize=7, va="center", ha="right", bbox=paper)
 
 
 def line(said: Mapping[str, Any]) -> str:

@@ -107,23 +107,6 @@ def test_a_runner_that_dies_at_half_is_recovered_from_the_tags_alone(
     assert rollouts.recover(other) is None
 
 
-def test_an_interrupted_rollout_gives_the_traffic_back_first(place: Place) -> None:
-    """Ctrl-C, or the SIGTERM of CI: users are where they were before the process ends."""
-
-    def interrupt(state: State, _: Window) -> None:
-        if state.phase is Phase.BAKING:
-            raise KeyboardInterrupt
-
-    since = place.seen()
-    with rollouts.crew(place, candidate="green", examples=conversations.of_smoke(), id="run") as crew:
-        now = crew.runner.clock.now()
-        first = preflight.begin(crew.endpoint, place.settings.rollout, id="run", candidate="green", at=now)
-        crew.runner.told = interrupt
-        with pytest.raises(KeyboardInterrupt):
-            rollouts.run(crew, first)
-    assert place.writes(since) == [CLIMB[0], BACK]
-
-
 def test_a_paused_rollout_is_ended_from_another_process(place: Place, make_place: Callable[..., Place]) -> None:
     """Too few requests pause it; promote takes the next step, resume goes on to the end."""
     unclear = make_place(rollout__min_requests=10_000, rollout__bake_max_s=0.1, rollout__on_inconclusive="pause")
@@ -190,6 +173,7 @@ def test_an_abort_takes_over_from_a_runner_that_lives(place: Place, make_place: 
     ("kind", "options"),
     [
         ("status", {"status": 409, "count": 2}),
+        ("status", {"status": 429, "count": 2}),
         ("status", {"status": 503, "count": 5}),
         ("status", {"status": 500, "count": 1, "after": True}),
         ("operation", {"outcome": "fail", "code": "OperationCanceled", "count": 1}),
