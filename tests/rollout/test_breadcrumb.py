@@ -10,23 +10,9 @@ from mlops.errors import RecordError
 from mlops.rollout import breadcrumb, machine
 from mlops.rollout.plan import RolloutPlan
 from mlops.rollout.state import Phase, State
+from tests.rollout.conftest import QUICK
 
-PLAN = RolloutPlan(
-    steps=(10, 50, 100),
-    bake_s=0,
-    bake_max_s=10,
-    post_bake_s=0,
-    min_requests=1,
-    max_error_rate=0,
-    max_bad_answers=0,
-    max_latency_ratio=2,
-    max_rouge_drop=0.1,
-    effect_s=10,
-    deadline_s=1000,
-    pause_s=100,
-    retain_s=50,
-    keep_failed_s=0,
-)
+PLAN = RolloutPlan.model_validate(QUICK)
 
 
 @pytest.fixture

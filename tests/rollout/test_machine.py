@@ -24,27 +24,14 @@ from mlops.rollout.state import (
     State,
     Ticked,
 )
+from tests.rollout.conftest import QUICK
 
-PLAN: dict[str, Any] = {
-    "bake_s": 0,
-    "bake_max_s": 10,
-    "post_bake_s": 0,
-    "min_requests": 1,
-    "max_error_rate": 0,
-    "max_bad_answers": 0,
-    "max_latency_ratio": 2,
-    "max_rouge_drop": 0.1,
-    "effect_s": 10,
-    "deadline_s": 1000,
-    "pause_s": 100,
-    "retain_s": 50,
-    "keep_failed_s": 0,
-}
+PLAN = QUICK | {"deadline_s": 1000, "pause_s": 100, "retain_s": 50, "max_windows": 3}
 
 
 def plan(*steps: int, **settings: Any) -> RolloutPlan:
     """Return a plan with these weights."""
-    return RolloutPlan(steps=steps, **PLAN | settings)
+    return RolloutPlan.model_validate(PLAN | {"steps": steps} | settings)
 
 
 def begin(wanted: RolloutPlan, stable: str | None = "blue") -> State:
