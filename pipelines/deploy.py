@@ -10,7 +10,7 @@ from mlops.operations import conversations, rollouts
 from mlops.operations.site import Site
 from mlops.records import Answer, Deployment, RegisteredModel, lineage
 from mlops.reports.progress import progress
-from mlops.rollout import breadcrumb, smoke
+from mlops.rollout import smoke
 from mlops.rollout.examples import endless
 from mlops.rollout.probe import Probe, opened
 from mlops.rollout.warm_up import warm_up
@@ -27,7 +27,8 @@ def deploy(context: Context, model: RegisteredModel) -> Deployment:
     settings = context.settings.deploy
     verification.check_model(context.workspace, model)
     _check_instance_type(context)
-    endpoint = _no_other_rollout(context, _endpoint(context))
+    rollouts.make_way(Site(context.environment, context.settings, context.console), successor=context.run)
+    endpoint = _endpoint(context)
     _check_champion(context, endpoint, model)
     color = _idle_color(context, endpoint)
     offer = quota.offer(context.workspace, settings.instance_type)
@@ -81,23 +82,6 @@ def _endpoint(context: Context) -> Endpoint:
     if found is None:
         raise AzureError(f"endpoint {name} was created but cannot be found: run the stage again")
     return found
-
-
-def _no_other_rollout(context: Context, endpoint: Endpoint) -> Endpoint:
-    """Return the endpoint once no rollout is under way: one that is superseded goes back first.
-
-    Raises InputError if there is one that is not to be superseded.
-    """
-    crumb = breadcrumb.read(endpoint.tags)
-    if crumb is None or not crumb.is_active:
-        return endpoint
-    if not context.settings.rollout.supersede:
-        raise InputError(
-            f"rollout {crumb.id} of {crumb.candidate} is under way ({crumb.phase}): wait for it, end it with "
-            "`mlops rollout abort`, or set rollout.supersede"
-        )
-    rollouts.give(Site.of(context.environment, context.console), "abort", reason=f"superseded by {context.run}")
-    return _endpoint(context)
 
 
 def _idle_color(context: Context, endpoint: Endpoint) -> str:

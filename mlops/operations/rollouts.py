@@ -197,6 +197,23 @@ def give(site: Site, command: Command, *, reason: str) -> State | None:
         return run(taken, taken.runner.order(state, command, reason))
 
 
+def make_way(site: Site, *, successor: str) -> None:
+    """Return when no rollout is under way at the site: one that may be superseded goes back first.
+
+    Raises InputError if it may not.
+    """
+    found = endpoints.find(site.workspace, site.endpoint)
+    crumb = breadcrumb.read(found.tags) if found else None
+    if crumb is None or not crumb.is_active:
+        return
+    if not site.settings.rollout.supersede:
+        raise InputError(
+            f"rollout {crumb.id} of {crumb.candidate} is under way ({crumb.phase}): wait for it, end it with "
+            "`mlops rollout abort`, or set rollout.supersede"
+        )
+    give(site, "abort", reason=f"superseded by {successor}")
+
+
 def recover(site: Site) -> State | None:
     """Take up a rollout whose runner is lost, by the endpoint's tags alone; None if there is none.
 

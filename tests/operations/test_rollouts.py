@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mlops.errors import FencedError, HeldError, MlopsError
+from mlops.errors import FencedError, HeldError, InputError, MlopsError
 from mlops.operations import conversations, drill, rollouts
 from mlops.rollout import breadcrumb, preflight
 from mlops.rollout.state import Phase
@@ -121,6 +121,20 @@ def test_a_paused_rollout_is_ended_from_another_process(place: Place, make_place
     assert resumed is not None
     assert resumed.phase == "COMMITTED"
     assert CLIMB[0] not in place.writes(since)
+
+
+def test_a_rollout_that_may_be_superseded_goes_back_first(place: Place, make_place: Callable[..., Place]) -> None:
+    """Another candidate waits, unless it was told to take over; then users are back before it is deployed."""
+    waiting = make_place(rollout__min_requests=10_000, rollout__bake_max_s=0.1, rollout__on_inconclusive="pause")
+    rollouts.make_way(place, successor="newer")
+    assert waiting.roll_out(run="older").phase == "PAUSED"
+    with pytest.raises(InputError, match=r"rollout older of green is under way \(PAUSED\): wait for it"):
+        rollouts.make_way(place, successor="newer")
+    rollouts.make_way(make_place(rollout__supersede=True), successor="newer")
+    found = place.find()
+    crumb = breadcrumb.read(found.tags)
+    assert crumb is not None
+    assert (found.live, crumb.phase, crumb.reason) == (BACK, "ROLLED_BACK", "superseded by newer")
 
 
 def test_of_two_runners_at_once_exactly_one_writes(place: Place, make_place: Callable[..., Place]) -> None:
