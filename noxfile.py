@@ -30,6 +30,7 @@ BENCHMARKS = (
     "trainer",
     "rollout",
     "gate",
+    "candidates",
     "evaluation",
 )
 PYPROJECT = nox.project.load_toml("pyproject.toml")

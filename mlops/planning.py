@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
+from mlops.alignment import alignment_step
 from mlops.compute import plan as plans
 from mlops.compute import price as prices
 from mlops.compute import sizes as known_sizes
@@ -15,12 +16,16 @@ from mlops.compute.allow_list import check_size
 from mlops.compute.lifecycle import is_tunable, lifecycle
 from mlops.errors import InputError
 from mlops.finetuning import parameters
+from mlops.finetuning.interface import check_together
 from mlops.finetuning.names import idempotency_key
 from mlops.records import FinetuningPlan
 from mlops.settings import FOLDER
 from mlops.workspace import assets, cluster, jobs
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mlops.alignment import AlignmentStep
     from mlops.finetuning.parameters import Parameters
     from mlops.records import DataAsset
     from mlops.settings import FinetuneSettings, Settings
@@ -29,21 +34,31 @@ if TYPE_CHECKING:
     from mlops.workspace.cluster import Size
 
 SPEC: Final = FOLDER.parent / "specs" / "finetune.yml"
+ALIGN: Final = SPEC.with_name("align.yml")
 TRAINER: Final = FOLDER.parent.parent / "mlops" / "trainer"
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a job is made of, and what it will take; `facts` are pairs for people, `workload` names such jobs."""
+    """What a job is made of, and what it will take; `facts` are pairs for people, `workload` names such jobs.
+
+    Hours and USD of `plan` are those of all steps.
+    """
 
     model: FoundationModel
     component: Component
     parameters: Parameters
+    alignment: AlignmentStep | None
     plan: FinetuningPlan
     facts: tuple[tuple[str, str], ...]
     workload: str
     key: str
     max_usd: float
+
+    @property
+    def steps(self) -> tuple[Parameters, ...]:
+        """Return the parameters of each step."""
+        return (self.parameters, *((self.alignment.parameters,) if self.alignment else ()))
 
     @property
     def refusal(self) -> str | None:
@@ -74,10 +89,16 @@ def recipe(workspace: Workspace, settings: Settings, data: DataAsset, *, today: 
         inputs=component.inputs,
         insist=finetune.insist,
     )
+    check_together(merged.values)
     machines = plans.Machines(size.name, finetune.cluster.num_nodes, size.gpus, gpu, _price(workspace, settings))
     weights = plans.ModelSize(finetune.model.num_parameters, finetune.model.num_active or finetune.model.num_parameters)
     workload = _workload(finetune, merged)
-    plan = plans.plan(data, merged.values, machines, _throughput(workspace, workload, weights, merged, machines))
+    throughput = _throughput(workspace, workload, weights, merged, machines)
+    plan = plans.plan(data.train, merged.values, machines, throughput)
+    second = _alignment(workspace, finetune, merged, machines, throughput)
+    if second:
+        both = {"hours": plan.hours + second.plan.hours, "usd": plan.usd + second.plan.usd}
+        plan = plan.model_copy(update=both)
     quota, warned = _quota(workspace, finetune, size)
     facts = (
         ("model", f"{model.id} ({model.type})"),
@@ -92,6 +113,7 @@ def recipe(workspace: Workspace, settings: Settings, data: DataAsset, *, today: 
             "memory",
             f"about {plans.memory_gb(weights, merged.values, machines):.1f} GB of weights and optimizer per GPU",
         ),
+        *((("alignment", str(second)),) if second else ()),
         *(("warning", text) for text in warned),
         *(("warning", text) for text in plans.warnings(weights, merged.values, machines, tier=finetune.cluster.tier)),
     )
@@ -99,6 +121,7 @@ def recipe(workspace: Workspace, settings: Settings, data: DataAsset, *, today: 
         model=model,
         component=component,
         parameters=merged,
+        alignment=second,
         plan=plan,
         facts=facts,
         workload=workload,
@@ -107,6 +130,7 @@ def recipe(workspace: Workspace, settings: Settings, data: DataAsset, *, today: 
             model=model.id,
             code=component.id,
             parameters=merged.values,
+            alignment=second and [second.component.id, second.preferences.sha256, second.parameters.values],
             cluster=[finetune.cluster.name, size.name, finetune.cluster.num_nodes],
         ),
         max_usd=settings.budget.max_usd,
@@ -133,9 +157,23 @@ def _alive(workspace: Workspace, settings: FinetuneSettings, model: FoundationMo
 
 
 def _component(workspace: Workspace, settings: FinetuneSettings) -> Component:
-    if settings.method == "own":
-        return assets.own_component(SPEC, [*SPEC.parent.glob("finetune-*.yml"), *TRAINER.rglob("*.py")])
-    return assets.component(workspace, settings.component)
+    return _own(SPEC) if settings.method == "own" else assets.component(workspace, settings.component)
+
+
+def _own(spec: Path) -> Component:
+    return assets.own_component(spec, [*spec.parent.glob("finetune-*.yml"), *TRAINER.rglob("*.py")])
+
+
+def _alignment(
+    workspace: Workspace,
+    settings: FinetuneSettings,
+    first: Parameters,
+    machines: plans.Machines,
+    throughput: plans.Throughput,
+) -> AlignmentStep | None:
+    if settings.alignment == "none":
+        return None
+    return alignment_step(workspace, settings, _own(ALIGN), first, machines, throughput)
 
 
 def _size(workspace: Workspace, settings: FinetuneSettings, model: FoundationModel) -> Size:

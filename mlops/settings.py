@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from mlops import layers
 from mlops.compute.cluster import ClusterSettings
@@ -108,12 +108,24 @@ class FinetuneSettings(Section):
     optimization: Annotated[dict[str, Parameter], AfterValidator(check_known)]
     insist: tuple[str, ...] = ()
     """Parameters that the model's own defaults must not override."""
+    alignment: Literal["none", "dpo"] = "none"
+    """Whether a second step learns, by direct preference optimization, which answers people prefer."""
+    preferences: str | None = None
+    """What that step learns from: a file of JSON Lines, or one that is a data asset, `azureml:NAME:VERSION`."""
+    dpo: Annotated[dict[str, Parameter], AfterValidator(check_known)] = {}
+    """Parameters of that step; the others are those of the first."""
     queue_deadline_s: int = Field(ge=1)
     """How long a job may wait for its first node before the stage gives up on it."""
     detach: bool = False
     """End after the submission; the next run of the stage attaches."""
     force: bool = False
     """Submit a new job where one of the same data, settings, code and model is there."""
+
+    @model_validator(mode="after")
+    def _has_something_to_learn_from(self) -> Self:
+        if self.alignment == "dpo" and self.preferences is None:
+            raise ValueError("alignment: dpo needs preferences: a file, or a data asset azureml:NAME:VERSION")
+        return self
 
 
 class JudgeSettings(Section):

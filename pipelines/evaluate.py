@@ -21,6 +21,8 @@ from mlops.workspace.jobs import download, follow, submit_component
 SPEC = Path(__file__).parent / "specs" / "evaluate.yml"
 DATA = Path(__file__).parent.parent / "data"
 GENERAL, BEHAVIOR = DATA / "general.jsonl", DATA / "behaviour.jsonl"
+BASES = {"mlflow_model": "base", "custom_model": "pytorch_base"}
+"""The component's inputs for the base model, by its format."""
 SHOWN = ("loss", "perplexity", "rougeL", "general_loss", "behavior_passed")
 
 
@@ -56,7 +58,7 @@ def _inputs(context: Context, job: FineTuningJob, champion: str | None) -> dict[
     settings = context.settings.evaluate
     inputs: dict[str, Any] = {
         "candidate": ("mlflow_model", job.trained_model),
-        "base": ("mlflow_model", job.foundation_model),
+        BASES[job.foundation_type]: (job.foundation_type, job.foundation_model),
         "train_data": ("uri_file", job.data.train.uri),
         "test_data": ("uri_file", job.data.test.uri),
         "general": ("uri_file", str(GENERAL)),

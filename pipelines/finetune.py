@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Final
 
 from mlops import stage
 from mlops.errors import Detached, RecordError, Refusal
@@ -11,13 +12,18 @@ from mlops.finetuning.names import display_name
 from mlops.finetuning.progress import Progress, progress
 from mlops.planning import Recipe, recipe
 from mlops.records import DataAsset, FineTuningJob, Measured
-from mlops.reports import tables, training
+from mlops.reports import plots, tables, training
 from mlops.stage import Context
 from mlops.workspace import jobs, pending, runs
 from mlops.workspace.cluster import ensure_cluster
 from mlops.workspace.history import Point
-from mlops.workspace.jobs import FinetuningRequest
+from mlops.workspace.jobs import ALIGNMENT, AlignmentRequest, FinetuningRequest
 from mlops.workspace.runs import Snapshot
+
+DPO: Final = "dpo_"
+"""What the names of an alignment's metrics begin with."""
+MOST_POINTS: Final = 200
+"""Of a curve that is kept in the record."""
 
 
 def finetune(context: Context, data: DataAsset) -> FineTuningJob:
@@ -46,11 +52,13 @@ def finetune(context: Context, data: DataAsset) -> FineTuningJob:
         display_name=request.display_name,
         experiment=request.experiment,
         foundation_model=made.model.id,
+        foundation_type=made.model.type,
         component=made.component.id,
         compute=request.cluster.name,
         num_gpus=made.plan.num_gpus,
         parameters=made.parameters.values,
         plan=made.plan,
+        alignment=made.alignment and made.alignment.record,
         measured=measured,
         trained_model=f"azureml://jobs/{name}/outputs/trained_model",
         studio_url=jobs.studio_url(context.workspace, name),
@@ -59,7 +67,7 @@ def finetune(context: Context, data: DataAsset) -> FineTuningJob:
 
 def _show(context: Context, made: Recipe) -> None:
     """Print the plan and the parameters, and keep the plan in the run's folder."""
-    for table in tables.recipe(made.facts, made.plan, made.parameters, max_usd=made.max_usd):
+    for table in tables.recipe(made.facts, made.plan, *made.steps, max_usd=made.max_usd):
         tables.show(context.console, table)
     stage.write(context.folder / "finetune-plan.json", made.plan.model_dump_json(indent=2).encode())
 
@@ -71,22 +79,27 @@ def _as_planned(context: Context, made: Recipe, name: str) -> Recipe:
     except RecordError:
         return made
     if isinstance(before, FineTuningJob) and before.name == name:
-        return replace(made, plan=before.plan)
+        second = made.alignment and before.alignment and replace(made.alignment, plan=before.alignment.plan)
+        return replace(made, plan=before.plan, alignment=second)
     return made
 
 
 def _request(context: Context, data: DataAsset, made: Recipe) -> FinetuningRequest:
     """Return the request; its name is the idempotency key, so the same inputs are the same job, whoever asks."""
+    parameters, second = made.parameters.values, made.alignment
     return FinetuningRequest(
         name=f"finetune-{made.key}",
-        display_name=display_name(made.model.name, data.name, made.parameters.values, batch=made.plan.effective_batch),
+        display_name=display_name(
+            made.model.name, data.name, parameters, batch=made.plan.effective_batch, is_aligned=second is not None
+        ),
         experiment=f"chat_completion_{made.model.name}",
         cluster=context.settings.finetune.cluster,
         num_gpus=made.plan.num_gpus,
         train_uri=data.train.uri,
         validation_uri=data.validation.uri,
         test_uri=data.test.uri,
-        parameters=made.parameters.values,
+        parameters=parameters,
+        alignment=second and AlignmentRequest(second.component, second.preferences.uri, second.parameters.values),
         tags={"idempotency_key": made.key, "content_hash": data.content_hash, "run": context.run},
     )
 
@@ -137,9 +150,12 @@ def _watch(context: Context, made: Recipe, name: str) -> tuple[Snapshot, dict[st
 
 
 def _progress(made: Recipe, snapshot: Snapshot, history: dict[str, list[Point]]) -> Progress | None:
-    training_s = 3600 * runs.hours(snapshot.steps[-1])  # the steps before the training have ended
-    usd = snapshot.hours * made.plan.usd_per_hour
-    return progress(history, made.plan, made.parameters.values, training_s=training_s, usd=usd)
+    step, usd = snapshot.steps[-1], snapshot.hours * made.plan.usd_per_hour  # the steps before it have ended
+    plan, parameters = made.plan, made.parameters.values
+    if made.alignment and step.display_name == ALIGNMENT:
+        plan, parameters = made.alignment.plan, made.alignment.parameters.values
+        history = {key.removeprefix(DPO): points for key, points in history.items() if key.startswith(DPO)}
+    return progress(history, plan, parameters, training_s=3600 * runs.hours(step), usd=usd)
 
 
 def _stuck(context: Context, made: Recipe, name: str) -> str:
@@ -158,16 +174,26 @@ def _measure(context: Context, made: Recipe, name: str, end: Snapshot, history: 
     rate = plan.tokens / runtime[-1].value if runtime else None
     context.say(f"took {hours:.2f} h and {usd:.2f} USD; planned were {plan.hours:.2f} h and {plan.usd:.2f} USD")
     if rate and runtime:
-        training_h = runtime[-1].value / 3600
-        per_gpu = rate / (plan.num_gpus * plan.num_nodes)
-        jobs.keep_timing(
-            context.workspace, name, made.workload, tokens_per_s=per_gpu, preparation_h=max(hours - training_h, 0.0)
-        )
-    if history:
-        losses = {key: points for key, points in history.items() if key in {"loss", "eval_loss"}}
-        curves = {key: [(point.step, point.value) for point in points] for key, points in losses.items()}
-        context.say(f"loss curves {training.keep_curves(context.folder, curves)}")
-    return Measured(hours=hours, usd=usd, tokens_per_s=rate)
+        _keep_timing(context, made, name, end, training_s=runtime[-1].value)
+    losses = {key: _thinned(history[key]) for key in plots.LOSSES if key in history}
+    if losses:
+        context.say(f"loss curves {training.keep_curves(context.folder, losses)}")
+    return Measured(hours=hours, usd=usd, tokens_per_s=rate, losses=losses)
+
+
+def _keep_timing(context: Context, made: Recipe, name: str, end: Snapshot, *, training_s: float) -> None:
+    """Keep how fast each GPU learned, and what fine-tuning took beside that."""
+    plan = made.plan
+    per_gpu = plan.tokens / training_s / (plan.num_gpus * plan.num_nodes)
+    first_h = sum(runs.hours(step) for step in end.steps if step.display_name != ALIGNMENT)
+    preparation_h = max(first_h - training_s / 3600, 0.0)
+    jobs.keep_timing(context.workspace, name, made.workload, tokens_per_s=per_gpu, preparation_h=preparation_h)
+
+
+def _thinned(points: list[Point]) -> tuple[tuple[int, float], ...]:
+    """Return so many points of a curve as a picture shows; the last is always one of them."""
+    every = -(-len(points) // MOST_POINTS)
+    return tuple((point.step, point.value) for point in points[::-1][::every][::-1])
 
 
 if __name__ == "__main__":

@@ -94,6 +94,11 @@ def test_a_retired_or_archived_model_is_refused_with_its_successor(
             "216 vCPUs are needed, StandardNCADSA100v4Family may have 200",
         ),
         ({"TRAINING__LEARNING_RAT": "1"}, "learning_rat is no input of the component; did you mean learning_rate"),
+        (
+            {"METHOD": "own", "OPTIMIZATION__PRECISION": "4", "INSIST": "[precision]"},
+            "precision: 4, apply_deepspeed: true, deepspeed_stage: 3 do not go together",
+        ),
+        ({"ALIGNMENT": "dpo", "PREFERENCES": "azureml:likes"}, "name a version, azureml:NAME:VERSION"),
         ({"MODEL__NAME": "Phi-44"}, r"could not find model Phi-44:latest in registry azureml: .*It has Phi-4"),
         ({"MODEL__REGISTRY": "nowhere"}, r"registry nowhere: .*\(HTTP 404, request [\w-]+\)"),
         (
@@ -105,7 +110,7 @@ def test_a_retired_or_archived_model_is_refused_with_its_successor(
 def test_each_mistake_has_a_message_of_its_own(
     workspace: Workspace, emulator_environment: dict[str, str], said: dict[str, str], message: str
 ) -> None:
-    """Size, nodes, quota, parameter, model, registry, tier: found before anything is created."""
+    """Size, nodes, quota, parameters, preferences, model, registry, tier: found before anything is created."""
     with pytest.raises(InputError, match=message):
         planned(workspace, emulator_environment, **said)
 

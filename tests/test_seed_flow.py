@@ -56,9 +56,9 @@ ROWS = {
         "tests/finetuning/test_names.py::test_the_display_name_tells_how_it_was_trained",
         "tests/compute/test_plan.py::test_the_effective_batch_has_the_flows_defaults",
     ),
-    "12 the pipeline's inputs": ("tests/pipelines/test_finetune.py::test_the_job_is_named_and_filed_as_the_flow_asks",),
+    "12 the pipeline's inputs": ("tests/pipelines/test_finetune.py::test_the_pipeline_gets_what_the_flow_gives_it",),
     "13 submit and follow": (
-        "tests/pipelines/test_finetune.py::test_the_job_is_named_and_filed_as_the_flow_asks",
+        "tests/pipelines/test_finetune.py::test_the_pipeline_gets_what_the_flow_gives_it",
         "tests/pipelines/test_finetune_jobs.py::test_killed_at_every_point_it_pays_once",
         "tests/pipelines/test_finetune_jobs.py::test_a_canceled_job_is_a_no",
     ),

@@ -32,7 +32,7 @@ def plan(environment: str, run: str) -> None:
     context = stage.Context(environment, run, folder, settings.load(environment), tables.terminal())
     data = cast("DataAsset", stage.load(folder, "prepare"))
     made = recipe(context.workspace, context.settings, data, today=datetime.now(UTC).date())
-    for table in tables.recipe(made.facts, made.plan, made.parameters, max_usd=made.max_usd):
+    for table in tables.recipe(made.facts, made.plan, *made.steps, max_usd=made.max_usd):
         tables.show(context.console, table)
     if made.refusal:
         raise Refusal(made.refusal)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from mlops.compute.price import Price
     from mlops.compute.sizes import Gpu
-    from mlops.records import DataAsset, Parameter
+    from mlops.records import Parameter, Split
 
 CHARACTERS_PER_TOKEN: Final = 4
 """Of English text and the vocabularies of these models, by and large."""
@@ -29,6 +29,8 @@ LORA_SHARE: Final = 0.01
 """Of the parameters, what an adapter trains at most at the usual ranks."""
 SHARE_FOR_STATE: Final = 0.8
 """Of a GPU's memory, what weights and optimizer may take; activations need the rest."""
+FORWARD_ONLY: Final = 1 / 3
+"""Of the work of a pass that trains, what a pass that only reads takes: 2 of 6 operations."""
 PREPARATION_HOURS: Final = 0.3
 """Starting a node, pulling the image, importing the model, tokenizing, converting."""
 
@@ -86,16 +88,22 @@ def measured(rates: Sequence[tuple[float, float]]) -> Throughput | None:
 
 
 def plan(
-    data: DataAsset, parameters: Mapping[str, Parameter], machines: Machines, throughput: Throughput
+    data: Split,
+    parameters: Mapping[str, Parameter],
+    machines: Machines,
+    throughput: Throughput,
+    *,
+    texts_per_row: int = 1,
+    passes_before: float = 0.0,
 ) -> FinetuningPlan:
-    """Return what a job is expected to take; a conversation longer than `max_seq_length` counts as that long."""
+    """Return what a step is expected to take; a text longer than `max_seq_length` counts as that long."""
     batch = effective_batch(parameters, machines)
     epochs, most = int(parameters.get("num_train_epochs", 1)), int(parameters.get("max_steps", -1))
-    steps_per_epoch = ceil(data.train.rows / batch)
+    steps_per_epoch, pass_tokens = ceil(data.rows / batch), _tokens(data, parameters, texts_per_row)
     steps = most if most > 0 else steps_per_epoch * epochs
-    tokens = round(_tokens(data, parameters) * steps / steps_per_epoch)
+    tokens = round(pass_tokens * steps / steps_per_epoch)
     rate = throughput.tokens_per_s * machines.num_gpus * machines.num_nodes
-    hours = tokens / rate / 3600 + throughput.preparation_hours
+    hours = (tokens + passes_before * pass_tokens) / rate / 3600 + throughput.preparation_hours
     return FinetuningPlan(
         size=machines.size,
         num_nodes=machines.num_nodes,
@@ -110,6 +118,17 @@ def plan(
         hours=hours,
         usd=hours * machines.price.usd * machines.num_nodes,
     )
+
+
+def alignment_plan(
+    preferences: Split, parameters: Mapping[str, Parameter], machines: Machines, throughput: Throughput
+) -> FinetuningPlan:
+    """Return what DPO is expected to take, at the pace of fine-tuning, which nobody timed it at.
+
+    It reads both answers of a row in every epoch, and once before the first, to know what the model was like.
+    """
+    assumed_pace = Throughput(throughput.tokens_per_s, throughput.preparation_hours, "assumed: that of fine-tuning")
+    return plan(preferences, parameters, machines, assumed_pace, texts_per_row=2, passes_before=FORWARD_ONLY)
 
 
 def memory_gb(model: ModelSize, parameters: Mapping[str, Parameter], machines: Machines) -> float:
@@ -151,10 +170,10 @@ def warnings(model: ModelSize, parameters: Mapping[str, Parameter], machines: Ma
     return found
 
 
-def _tokens(data: DataAsset, parameters: Mapping[str, Parameter]) -> float:
+def _tokens(data: Split, parameters: Mapping[str, Parameter], texts_per_row: int) -> float:
     """Return the tokens of one epoch."""
-    tokens, longest = data.train.characters / CHARACTERS_PER_TOKEN, int(parameters.get("max_seq_length", -1))
-    return min(tokens, float(data.train.rows * longest)) if longest > 0 else tokens
+    tokens, longest = data.characters / CHARACTERS_PER_TOKEN, int(parameters.get("max_seq_length", -1))
+    return min(tokens, float(data.rows * texts_per_row * longest)) if longest > 0 else tokens
 
 
 def precision(parameters: Mapping[str, Parameter]) -> str:

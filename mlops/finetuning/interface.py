@@ -69,6 +69,7 @@ KNOWN: Final[Mapping[str, Rule]] = {
     "warmup_steps": Rule("integer", min=0),
     "seed": Rule("integer", min=0),
     "learning_rate": Rule("number", above=0.0),
+    "dpo_beta": Rule("number", above=0.0),
     "lora_dropout": Rule("number", min=0.0, max=1.0),
     "weight_decay": Rule("number", min=0.0),
     "max_grad_norm": Rule("number", min=0.0),
@@ -83,6 +84,33 @@ KNOWN: Final[Mapping[str, Rule]] = {
     "logging_strategy": Rule("string", enum=("epoch", "steps")),
     "metric_for_best_model": Rule("string", enum=("loss", "f1", "exact")),
 }
+
+DEFAULTS: Final[Mapping[str, Parameter]] = {"apply_lora": "false", "deepspeed_stage": "2"}
+"""What components take where nothing is said, of what the conflicts ask for."""
+CONFLICTS: Final[tuple[tuple[dict[str, Parameter], str], ...]] = (
+    ({"apply_deepspeed": "true", "apply_fsdp": "true"}, "both shard the model"),
+    (
+        {"apply_deepspeed": "true", "auto_find_batch_size": "true"},
+        "DeepSpeed must know the batch size before it begins",
+    ),
+    ({"apply_early_stopping": "true", "evaluation_strategy": "disable"}, "there would be no validation to stop by"),
+    ({"precision": "4", "apply_lora": "false"}, "weights of four bits do not learn, an adapter on them does"),
+    ({"precision": "4", "apply_fsdp": "true"}, "FSDP does not shard weights of four bits"),
+    (
+        {"precision": "4", "apply_deepspeed": "true", "deepspeed_stage": "3"},
+        "stage 3 does not shard weights of four bits; they fit one GPU where stage 2 does",
+    ),
+)
+"""Values that do not go together, and why: what trainers refuse on a node that is paid for."""
+
+
+def check_together(parameters: Mapping[str, Parameter]) -> None:
+    """Raise InputError for parameters of which each is right, but not beside the others."""
+    values = {**DEFAULTS, **parameters}
+    for together, reason in CONFLICTS:
+        if all(values.get(name) == value for name, value in together.items()):
+            said = ", ".join(f"{name}: {value}" for name, value in together.items())
+            raise InputError(f"finetune: {said} do not go together: {reason}. Change one of them")
 
 
 def check_known(parameters: dict[str, Parameter]) -> dict[str, Parameter]:

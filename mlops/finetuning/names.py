@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from mlops.records import Parameter
 
 
-def display_name(model: str, data: str, parameters: Mapping[str, Parameter], *, batch: int) -> str:
-    """Return the job's name for people: model, data, effective batch, schedule, DeepSpeed, LoRA and limits.
+def display_name(model: str, data: str, parameters: Mapping[str, Parameter], *, batch: int, is_aligned: bool) -> str:
+    """Return the job's name for people: model, data, effective batch, schedule, DeepSpeed, LoRA, limits, alignment.
 
-    >>> display_name("Phi-4", "chitchat", {"apply_lora": "true", "max_seq_length": 2048}, batch=8)
-    'Phi-4-chitchat-bs8-linear-nods-lora-save_limit-1-seqlen2048'
+    >>> display_name("Phi-4", "chitchat", {"apply_lora": "true", "max_seq_length": 2048}, batch=8, is_aligned=True)
+    'Phi-4-chitchat-bs8-linear-nods-lora-save_limit-1-seqlen2048-dpo'
     """
     deepspeed = parameters.get("apply_deepspeed") == "true"
     parts = (
@@ -28,6 +28,7 @@ def display_name(model: str, data: str, parameters: Mapping[str, Parameter], *, 
         "lora" if parameters.get("apply_lora") == "true" else "nolora",
         f"save_limit{parameters.get('save_total_limit', -1)}",
         f"seqlen{parameters.get('max_seq_length', -1)}",
+        *(["dpo"] if is_aligned else []),
     )
     return "-".join(parts)
 

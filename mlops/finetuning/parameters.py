@@ -40,10 +40,8 @@ def merge(
     Raises InputError for a setting that is no input, or that its input does not take.
     """
     defaults: dict[str, Parameter] = literal(tags.get("model_specific_defaults", "{}"))
-    known = {name: _as_input(name, value, inputs) for name, value in defaults.items() if name in inputs}
-    if unknown := sorted(settings.keys() - inputs.keys()):
-        raise InputError("; ".join(_no_input(name, inputs) for name in unknown))
-    chosen = {name: _as_input(name, value, inputs) for name, value in settings.items()}
+    known = {name: _as_input("finetune", name, value, inputs) for name, value in defaults.items() if name in inputs}
+    chosen = _checked("finetune", settings, inputs)
     overriding = {name: value for name, value in known.items() if not (name in insist and name in chosen)}
     origins = {name: _insisted(value, known.get(name)) for name, value in chosen.items()}
     origins |= {name: _origin(chosen.get(name, value), value) for name, value in overriding.items()}
@@ -52,17 +50,34 @@ def merge(
     )
 
 
-def _as_input(name: str, value: Parameter, inputs: Mapping[str, Any]) -> Parameter:
+def follow(first: Parameters, settings: Mapping[str, Parameter], *, inputs: Mapping[str, Any]) -> Parameters:
+    """Return the parameters of a second step: its own settings, and what it takes of the first step's.
+
+    Raises InputError for a setting that is no input, or that its input does not take.
+    """
+    own = _checked("finetune.dpo", settings, inputs)
+    same = {name: value for name, value in first.values.items() if name in inputs and name not in own}
+    origins = dict.fromkeys(own, "finetune.dpo") | dict.fromkeys(same, "as in the first step")
+    return Parameters(same | own, origins, {})
+
+
+def _checked(where: str, settings: Mapping[str, Parameter], inputs: Mapping[str, Any]) -> dict[str, Parameter]:
+    if unknown := sorted(settings.keys() - inputs.keys()):
+        raise InputError("; ".join(_no_input(where, name, inputs) for name in unknown))
+    return {name: _as_input(where, name, value, inputs) for name, value in settings.items()}
+
+
+def _as_input(where: str, name: str, value: Parameter, inputs: Mapping[str, Any]) -> Parameter:
     try:
         return as_input(value, inputs[name])
     except InputError as error:
-        raise InputError(f"finetune: {name} = {value!r}: {error}") from None
+        raise InputError(f"{where}: {name} = {value!r}: {error}") from None
 
 
-def _no_input(name: str, inputs: Mapping[str, Any]) -> str:
+def _no_input(where: str, name: str, inputs: Mapping[str, Any]) -> str:
     near = get_close_matches(name, inputs, n=1)
     rest = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(inputs)}"
-    return f"finetune: {name} is no input of the component; {rest}"
+    return f"{where}: {name} is no input of the component; {rest}"
 
 
 def _insisted(value: Parameter, default: Parameter | None) -> str:

@@ -7,12 +7,14 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from mlops.records import Verdict
-from mlops.reports import plots
+from mlops.reports import plots, training
 from mlops.reports.pages import environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from markupsafe import Markup
 
     from mlops.records import GateDecision
 
@@ -46,13 +48,19 @@ def markdown(decision: GateDecision, answers: Sequence[Mapping[str, Any]]) -> st
 
 def html(decision: GateDecision, answers: Sequence[Mapping[str, Any]]) -> str:
     """Return the report as a page: pictures and style are in it, and it may load and run nothing."""
+    intervals, losses = _intervals(decision), decision.evaluation.job.measured.losses
+    pictures = {
+        "forest": _drawn_by_us(plots.forest(intervals)) if intervals else "",
+        "curves": _drawn_by_us(plots.losses(losses)) if losses else "",
+    }
+    return environment("html").get_template("decision.html.jinja").render(_content(decision, answers) | pictures)
+
+
+def _drawn_by_us(text: str) -> Markup:
+    """Return what holds no text of strangers as what needs no escaping."""
     from markupsafe import Markup
 
-    intervals = _intervals(decision)
-    forest = Markup(plots.forest(intervals)) if intervals else ""  # noqa: S704 - drawn by us
-    return (
-        environment("html").get_template("decision.html.jinja").render(_content(decision, answers) | {"forest": forest})
-    )
+    return Markup(text)  # noqa: S704 - drawn by us
 
 
 def compare(answers: Sequence[Mapping[str, Any]], reference: str) -> list[Comparison]:
@@ -71,7 +79,7 @@ def compare(answers: Sequence[Mapping[str, Any]], reference: str) -> list[Compar
 
 def _content(decision: GateDecision, answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     evaluation = decision.evaluation
-    compared = compare(answers, decision.reference)
+    compared, losses = compare(answers, decision.reference), evaluation.job.measured.losses
     return {
         "decision": decision,
         "evaluation": evaluation,
@@ -81,12 +89,14 @@ def _content(decision: GateDecision, answers: Sequence[Mapping[str, Any]]) -> di
         "gains": [pair for pair in reversed(compared) if pair.change > 0][:SHOWN],
         "metrics": sorted({name for values in evaluation.metrics.values() for name in values}),
         "roles": [role for role in ("candidate", "champion", "base") if role in evaluation.metrics],
+        "chart": _drawn_by_us(training.mermaid(losses["loss"])) if losses else "",
         "lineage": _lineage(decision),
     }
 
 
 def _lineage(decision: GateDecision) -> dict[str, str]:
     evaluation, job, decided = decision.evaluation, decision.evaluation.job, decision.decided
+    second = job.alignment
     return {
         "decided by": f"{decided.by} on {decided.where}",
         "decided at": decided.at.isoformat(),
@@ -95,6 +105,7 @@ def _lineage(decision: GateDecision) -> dict[str, str]:
         "data": f"{job.data.id} of {job.data.source}",
         "content hash": job.data.content_hash,
         "test split": evaluation.test_data_sha256,
+        **({"preferences": f"{second.preferences.uri} ({second.preferences.sha256[:12]})"} if second else {}),
         "fine-tuning job": job.name,
         "evaluation job": f"{evaluation.name}, scored at {evaluation.scored_at.isoformat()}",
         "examples": evaluation.examples_sha256,

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from mlops.datasets.lengths import Lengths
 
+    Losses = Mapping[str, Sequence[tuple[int, float]]]
+
 SIZE_INCHES: Final = (5.6, 2.3)
 MOST_BARS: Final = 30
 TEXT, BARS = "#010203", "#040506"
@@ -90,6 +92,39 @@ def _bars(
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(nbins=5, integer=True))
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        return _drawn(figure)
+
+
+LOSSES: Final = {
+    "loss": ("training", "-"),
+    "eval_loss": ("validation", "o-"),
+    "dpo_loss": ("alignment", "-"),
+    "dpo_eval_loss": ("alignment, validation", "o-"),
+}
+"""Metrics of a training job that are losses: what they are of, and how they are drawn."""
+
+
+def draw_losses(figure: Figure, losses: Losses, *, colors: tuple[str, str]) -> None:
+    """Draw (step, value) pairs by metric; an alignment's loss is another one, and has axes of its own."""
+    parts = [[key for key in LOSSES if key in losses and key.startswith("dpo_") == is_dpo] for is_dpo in (False, True)]
+    shown = [keys for keys in parts if keys]
+    for axes, keys in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
+        for key, color in zip(keys, colors, strict=False):
+            label, style = LOSSES[key]
+            axes.plot(*zip(*losses[key], strict=True), style, label=label, markersize=4, color=color)
+        axes.set_xlabel("step")
+        axes.set_ylabel("loss")
+        axes.legend(frameon=False)
+
+
+def losses(curves: Losses) -> str:
+    """Return the losses of a training job."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(SETTINGS):  # type: ignore[arg-type]  # its names are literals
+        figure = Figure((8.0, 2.8), layout="constrained")
+        draw_losses(figure, curves, colors=(BARS, TEXT))
         return _drawn(figure)
 
 

@@ -88,9 +88,9 @@ def decision(record: GateDecision) -> Table:
 
 
 def recipe(
-    facts: Sequence[tuple[str, str]], expected: FinetuningPlan, merged: Parameters, *, max_usd: float
-) -> tuple[Table, Table]:
-    """Return what a fine-tuning job is made of and will take, and its parameters."""
+    facts: Sequence[tuple[str, str]], expected: FinetuningPlan, *steps: Parameters, max_usd: float
+) -> tuple[Table, ...]:
+    """Return what a fine-tuning job is made of and will take, and the parameters of its steps."""
     rows = (
         *facts,
         ("effective batch", f"{expected.effective_batch} conversations, {expected.steps:,} steps"),
@@ -99,17 +99,19 @@ def recipe(
         ("time", f"{expected.hours:.2f} h"),
         ("cost", f"{expected.usd:.2f} USD; at most {max_usd:g} (budget.max_usd)"),
     )
-    return Table("Fine-tuning plan", ("", ""), tuple(rows)), _parameters(merged)
+    titles = ("Fine-tuning parameters", "Alignment parameters")
+    parameters = (_parameters(title, merged) for title, merged in zip(titles, steps, strict=False))
+    return Table("Fine-tuning plan", ("", ""), tuple(rows)), *parameters
 
 
-def _parameters(merged: Parameters) -> Table:
-    """Return the fine-tuning parameters, where each came from, and which of the model's defaults were dropped."""
+def _parameters(title: str, merged: Parameters) -> Table:
+    """Return the parameters of a step, where each came from, and which of the model's defaults were dropped."""
     kept = [(name, str(value), merged.origins[name]) for name, value in sorted(merged.values.items())]
     dropped = [
         (name, str(value), "model default, dropped: the component has no such input")
         for name, value in sorted(merged.dropped.items())
     ]
-    return Table("Fine-tuning parameters", ("parameter", "value", "from"), (*kept, *dropped))
+    return Table(title, ("parameter", "value", "from"), (*kept, *dropped))
 
 
 def steps(record: Rollout) -> Table:

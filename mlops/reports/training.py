@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Final
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.prompt import Confirm
 
+from mlops.reports import plots
 from mlops.reports.progress import progress
 from mlops.reports.tables import note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from rich.console import Console
 
     from mlops.finetuning.progress import Progress as Training
+    from mlops.reports.plots import Losses
 
-    Curves = Mapping[str, Sequence[tuple[int, float]]]
     Show = Callable[[Training | None, str], None]
 
 PERIOD_S: Final = 60.0
@@ -70,26 +71,20 @@ def asks_to_cancel(console: Console, job: str, usd_per_hour: float) -> bool:
     return Confirm.ask(question, console=console, default=False)
 
 
-def keep_curves(folder: Path, curves: Curves) -> Path:
+def keep_curves(folder: Path, losses: Losses) -> Path:
     """Write `loss.svg`, and the training's curve to GitHub's step summary; return the picture."""
     from matplotlib.figure import Figure
 
     figure = Figure(SIZE_INCHES, layout="constrained")
-    axes = figure.add_subplot()
-    for (key, label), style in zip((("loss", "training"), ("eval_loss", "validation")), ("-", "o-"), strict=True):
-        if points := curves.get(key):
-            axes.plot(*zip(*points, strict=True), style, label=label, markersize=4)
-    axes.set_xlabel("step")
-    axes.set_ylabel("loss")
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+    plots.draw_losses(figure, losses, colors=("C0", "C1"))
     path = folder / "loss.svg"
     figure.savefig(path, metadata={"Date": None})
-    note(_mermaid(curves["loss"]))
+    note(mermaid(losses["loss"]))
     return path
 
 
-def _mermaid(points: Sequence[tuple[int, float]]) -> str:
+def mermaid(points: Sequence[tuple[int, float]]) -> str:
+    """Return a curve as a chart that GitHub draws."""
     shown = points[:: -(-len(points) // MOST_POINTS)]
     values = ", ".join(f"{value:.4f}" for _, value in shown)
     return MERMAID.format(first=shown[0][0], last=shown[-1][0], values=values)

@@ -13,6 +13,8 @@ from .arguments import AlignArguments, parse_arguments
 from .command import run_command
 from .finetune import max_sequence_length, train, write
 
+METRICS = "dpo_"  # before the names of its metrics: the whole job's run has those of fine-tuning, too
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, Trainer
 
@@ -71,7 +73,7 @@ def build_trainer(
         eval_dataset=Dataset.from_list(validation),
         processing_class=tokenizer,
         peft_config=adapter(arguments) if arguments.apply_lora else None,
-        callbacks=callbacks(arguments),
+        callbacks=callbacks(arguments, prefix=METRICS),
     )
     return trainer
 

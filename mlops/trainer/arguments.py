@@ -124,6 +124,10 @@ class FinetuneArguments:
                 self.precision == "4" and self.apply_fsdp,
                 "--precision 4 cannot be coupled with --apply_fsdp, which does not shard weights of four bits.",
             ),
+            (
+                self.precision == "4" and self.apply_deepspeed and self.deepspeed_stage == "3",
+                "--precision 4 cannot be coupled with --deepspeed_stage 3: four bits are not sharded. Use 2.",
+            ),
             (self.save_steps < 1, f"--save_steps is {self.save_steps}; it must be at least 1."),
         ]
         return [message for broken, message in rules if broken] + self._unknown_choices()

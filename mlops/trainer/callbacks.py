@@ -14,9 +14,9 @@ from .tracking import log_metrics
 PERIOD_S = 5.0  # between two requests to the tracking server
 
 
-def callbacks(arguments: FinetuneArguments) -> list[TrainerCallback]:
-    """Give all of them, in the order in which they want to be asked."""
-    always = [Pace(), ProgressLines(), MlflowMetrics(), Checkpoints(save_steps=arguments.save_steps)]
+def callbacks(arguments: FinetuneArguments, *, prefix: str = "") -> list[TrainerCallback]:
+    """Give all of them, in the order in which they want to be asked; the prefix is that of the metrics' names."""
+    always = [Pace(), ProgressLines(), MlflowMetrics(prefix), Checkpoints(save_steps=arguments.save_steps)]
     if not arguments.apply_early_stopping:
         return always
     return [*always, EarlyStoppingCallback(arguments.early_stopping_patience, arguments.early_stopping_threshold)]
@@ -92,7 +92,8 @@ class ProgressLines(TrainerCallback):
 class MlflowMetrics(TrainerCallback):
     """Keep the Trainer's own metrics and write them to the job's runs, many in one call."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str = "") -> None:
+        self._prefix = prefix
         self._metrics: list[tuple[str, float, int, int]] = []
         self._written = 0.0
 
@@ -130,7 +131,7 @@ class MlflowMetrics(TrainerCallback):
         if state.is_world_process_zero:
             now, step = int(time.time() * 1000), state.global_step
             numbers = {key: float(value) for key, value in logs.items() if isinstance(value, int | float)}
-            self._metrics += [(key, value, now, step) for key, value in numbers.items()]
+            self._metrics += [(self._prefix + key, value, now, step) for key, value in numbers.items()]
 
 
 def _shown(logs: dict[str, float]) -> str:

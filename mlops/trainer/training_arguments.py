@@ -8,6 +8,7 @@ import torch
 from transformers import TrainingArguments
 
 from .arguments import FinetuneArguments
+from .errors import TrainerError
 from .precision import supports_bf16
 from .sharding import sharding
 
@@ -82,7 +83,14 @@ def evaluation_steps(arguments: FinetuneArguments, *, num_sequences: int) -> int
 
 
 def _precision(arguments: FinetuneArguments, *, device: torch.device) -> dict[str, bool]:
-    """Choose bf16 where it is native, fp16 on older GPUs; a CPU without bf16 is slower in it than in fp32."""
+    """Choose bf16 where it is native, fp16 on older GPUs; a CPU without bf16 is slower in it than in fp32.
+
+    Raises TrainerError for weights of four bits without a GPU, which alone computes with them.
+    """
+    if arguments.precision == "4" and device.type != "cuda":
+        raise TrainerError(
+            "--precision 4 (QLoRA) needs a CUDA device, and this machine has none. Use --precision 16 or 32."
+        )
     bf16 = arguments.precision != "32" and supports_bf16(device)
     fp16 = arguments.precision != "32" and not bf16 and device.type == "cuda"
     if arguments.precision != "32" and not bf16 and not fp16:

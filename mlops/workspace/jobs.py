@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 LAST_LINES: Final = 20
 LAST_JOBS: Final = 5
+ALIGNMENT: Final = "alignment"
+"""The name of the step that learns from preferences: the variable that holds it in the pipeline."""
 ENDED_BADLY: Final = ("Failed", "Canceled")
 
 
@@ -56,7 +58,17 @@ class FinetuningRequest:
     validation_uri: str
     test_uri: str
     parameters: Mapping[str, Parameter]
+    alignment: AlignmentRequest | None
     tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class AlignmentRequest:
+    """The step after fine-tuning, of the same job: `preferences_uri` is a data asset, or a file to upload."""
+
+    component: Component
+    preferences_uri: str
+    parameters: Mapping[str, Parameter]
 
 
 def submit_finetuning(
@@ -74,7 +86,12 @@ def submit_finetuning(
         training = component.callable(**inputs, **request.parameters)  # the variable names the step
         if component.callable.type == "command":  # a registry's pipeline places its steps by its inputs
             _place(training, request.cluster)
-        return {"trained_model": training.outputs.mlflow_model_folder}
+        trained = training.outputs.mlflow_model_folder
+        if request.alignment:
+            alignment = _align(request, request.alignment, trained)
+            _place(alignment, request.cluster)
+            trained = alignment.outputs.mlflow_model_folder
+        return {"trained_model": trained}
 
     with azure_errors(f"build the pipeline of {request.display_name}"):
         job = pipeline(chat_completion, name=request.display_name)()
@@ -100,6 +117,17 @@ def _inputs(model: FoundationModel, request: FinetuningRequest) -> dict[str, Any
         "number_of_gpu_to_use_finetuning": request.num_gpus,
         "num_nodes_finetune": cluster.num_nodes,
     }
+
+
+def _align(request: FinetuningRequest, second: AlignmentRequest, trained: Any) -> Any:
+    from azure.ai.ml import Input
+
+    return second.component.callable(
+        mlflow_model_path=trained,
+        train_file_path=Input(type="uri_file", path=second.preferences_uri),
+        number_of_gpu_to_use_finetuning=request.num_gpus,
+        **second.parameters,
+    )
 
 
 def _place(step: Any, cluster: ClusterSettings) -> None:

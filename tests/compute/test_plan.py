@@ -11,6 +11,7 @@ from mlops.compute.plan import (
     Machines,
     ModelSize,
     Throughput,
+    alignment_plan,
     assumed,
     effective_batch,
     measured,
@@ -20,7 +21,7 @@ from mlops.compute.plan import (
 )
 from mlops.compute.price import Price
 from mlops.compute.sizes import gpu
-from mlops.records import DataAsset, Split
+from mlops.records import Split
 
 A100, T4 = "Standard_NC24ads_A100_v4", "Standard_NC4as_T4_v3"
 PHI_3, GPT_OSS = ModelSize(3.8e9, 3.8e9), ModelSize(20.9e9, 3.6e9)
@@ -33,11 +34,9 @@ def machines(size: str = A100, *, nodes: int = 1, gpus: int = 1) -> Machines:
     return Machines(size, nodes, gpus, gpu(size), Price(4.0, "a test", "today"))
 
 
-def data(rows: int, characters: int) -> DataAsset:
-    """Return a data asset whose train split has so many conversations and characters."""
-    split = Split(rows=rows, characters=characters, sha256="0" * 64, uri="azureml://x/train.jsonl")
-    names = dict.fromkeys(("id", "name", "version", "source", "content_hash"), "x")
-    return DataAsset(**names, train=split, validation=split, test=split, quarantined=0)
+def data(rows: int, characters: int) -> Split:
+    """Return a file of so many rows and characters."""
+    return Split(rows=rows, characters=characters, sha256="0" * 64, uri="azureml://x/train.jsonl")
 
 
 def test_the_plan_adds_up() -> None:
@@ -59,6 +58,16 @@ def test_long_conversations_are_cut_and_steps_can_be_limited() -> None:
     few = plan(data(100, 4_000_000), {**LORA, "max_steps": 10}, machines(), Throughput(1000, 0, "a test"))
     assert (everything.tokens, cut.tokens, few.tokens) == (1_000_000, 25_600, 100_000)
     assert (everything.steps, few.steps) == (100, 10)
+
+
+def test_an_alignment_reads_both_answers_and_once_before_the_first_step() -> None:
+    """100 preferences of 4,000 characters, 2 epochs: 200,000 tokens, and a third of 100,000 for the reference."""
+    made = alignment_plan(data(100, 400_000), {**LORA, "num_train_epochs": 2}, machines(), Throughput(1000, 0.5, "x"))
+    assert (made.steps, made.tokens) == (200, 200_000)
+    assert made.hours == pytest.approx((200_000 + 100_000 / 3) / 1000 / 3600 + 0.5)
+    assert made.throughput == "assumed: that of fine-tuning"
+    cut = alignment_plan(data(100, 400_000), {**LORA, "max_seq_length": 100}, machines(), Throughput(1000, 0, "x"))
+    assert cut.tokens == 100 * 2 * 100
 
 
 @given(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -9,8 +11,11 @@ import yaml
 from pydantic_core import PydanticCustomError
 
 from mlops.errors import InputError
-from mlops.finetuning.interface import KNOWN, Rule, as_input, check_known
+from mlops.finetuning.interface import CONFLICTS, KNOWN, Rule, as_input, check_known, check_together
+from mlops.records import Parameter
 from mlops.settings import FOLDER
+from mlops.trainer.arguments import FinetuneArguments
+from mlops.trainer.errors import TrainerError
 
 
 @pytest.mark.parametrize(
@@ -66,3 +71,22 @@ def test_every_rule_names_a_type() -> None:
         assert isinstance(rule, Rule)
         assert rule.type in ("integer", "number", "string"), name
         assert (rule.enum is None) == (rule.type != "string"), name
+
+
+@pytest.mark.parametrize(("together", "reason"), CONFLICTS)
+def test_what_does_not_go_together_is_refused(together: dict[str, Parameter], reason: str) -> None:
+    """Each value is right by itself; the message names them all, and one other value makes it right."""
+    with pytest.raises(InputError, match=re.escape(reason)) as refusal:
+        check_together({"apply_lora": "true"} | together)
+    assert all(f"{name}: {value}" in str(refusal.value) for name, value in together.items())
+    check_together({"apply_lora": "true"} | together | {next(iter(together)): "false"})
+
+
+def test_the_trainer_refuses_what_is_refused_before() -> None:
+    """What is known by heart here is what our trainer says on the node."""
+    arguments = {"train_file_path": Path(), "mlflow_model_folder": Path(), "mlflow_model_path": Path()}
+    booleans = {"true": True, "false": False}
+    for together, _ in CONFLICTS:
+        values = {name: booleans.get(str(value), value) for name, value in together.items()}
+        with pytest.raises(TrainerError):
+            FinetuneArguments(**arguments | {"apply_lora": True} | values)

@@ -28,8 +28,8 @@ from mlops.finetuning.names import display_name, idempotency_key
 )
 def test_the_display_name_tells_how_it_was_trained(parameters: dict[str, object], name: str) -> None:
     """Row 11 of the flow, with its defaults; slashes of a model's name would not be taken."""
-    assert display_name("Phi", "chitchat", parameters, batch=4) == name
-    assert display_name("org/Phi", "chitchat", parameters, batch=4) == f"org-{name}"
+    assert display_name("Phi", "chitchat", parameters, batch=4, is_aligned=False) == name
+    assert display_name("org/Phi", "chitchat", parameters, batch=4, is_aligned=True) == f"org-{name}-dpo"
 
 
 @given(data=st.text(), rate=st.floats(allow_nan=False), model=st.text())

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from mlops.errors import InputError
-from mlops.finetuning.parameters import merge
+from mlops.finetuning.parameters import Parameters, follow, merge
 from mlops.records import Parameter
 
 KINDS = {"learning_rate": "number", "num_train_epochs": "integer", "apply_lora": "string", "deepspeed_stage": "string"}
@@ -69,3 +69,13 @@ def test_a_wrong_parameter_is_a_sentence(parameters: dict[str, Parameter], messa
     """A typo is found before a cluster is made, and named with what would be right."""
     with pytest.raises(InputError, match=re.escape(message)):
         merge(parameters, tags=TAGS, inputs=INPUTS, insist=())
+
+
+def test_a_second_step_trains_as_the_first_but_for_its_own_settings() -> None:
+    """What it has no input for is left out; its own settings are checked as the first step's are."""
+    first = Parameters({"learning_rate": 5e-3, "apply_lora": "true", "lora_r": 8}, {}, {})
+    second = follow(first, {"learning_rate": "5e-6"}, inputs=INPUTS)
+    assert second.values == {"learning_rate": 5e-6, "apply_lora": "true"}
+    assert second.origins == {"learning_rate": "finetune.dpo", "apply_lora": "as in the first step"}
+    with pytest.raises(InputError, match=re.escape("finetune.dpo: learning_rate = 'fast': must be of type number")):
+        follow(first, {"learning_rate": "fast"}, inputs=INPUTS)

@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -19,6 +20,9 @@ from mlops.emulator.home import Home
 from mlops.records import STAGES, unseal
 from mlops.settings import load
 from mlops.workspace.client import connect
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
 
 CREATED = 201
 SMALL = {
@@ -76,13 +80,24 @@ class Site:
         endpoints = [r for r in puts if "/deployments/" not in r["path"] and r["status"] != CREATED]
         return [request["body"]["properties"].get("traffic", {}) for request in endpoints]
 
-    def model(self, name: str, version: str) -> Any:
-        """Return a model of this site's workspace; the variables that lead there do not outlive the call."""
+    @contextmanager
+    def client(self) -> Iterator[MLClient]:
+        """Yield a client of this site's workspace; the variables that lead there do not outlive it."""
         with pytest.MonkeyPatch.context() as patch:
             patch.delenv("AZUREML_CURRENT_CLOUD", raising=False)
             for variable, value in daemon.environment(self.home).items():
                 patch.setenv(variable, value)
-            return connect(load("local", variables={}).workspace).ml.models.get(name, version)
+            yield connect(load("local", variables={}).workspace).ml
+
+    def model(self, name: str, version: str) -> Any:
+        """Return a model of this site's workspace."""
+        with self.client() as ml:
+            return ml.models.get(name, version)
+
+    def job(self, name: str) -> Any:
+        """Return a job of this site's workspace."""
+        with self.client() as ml:
+            return ml.jobs.get(name)
 
     def containers(self, deployment: str) -> list[psutil.Process]:
         """Return the processes that serve a deployment."""

@@ -5,14 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from mlops.datasets.examples import read_scores
 from mlops.errors import RecordError
+from pipelines.evaluate import BASES, SPEC
 
 if TYPE_CHECKING:
     from tests.pipelines.conftest import Released
 
 pytestmark = pytest.mark.xdist_group("release")
+
+
+def test_a_base_model_of_each_format_has_its_input() -> None:
+    """A model in PyTorch format, such as gpt-oss, is no MLflow model: the service refuses one as the other."""
+    spec = yaml.safe_load(SPEC.read_text(encoding="utf-8"))
+    for kind, name in BASES.items():
+        assert spec["inputs"][name] == {"type": kind, "optional": True}
+        assert f"$[[--base ${{{{inputs.{name}}}}}]]" in spec["command"]
 
 
 def test_fine_tuning_taught_the_model_something(first: Released) -> None:

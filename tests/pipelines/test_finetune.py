@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 if TYPE_CHECKING:
     from tests.pipelines.conftest import Released
@@ -20,6 +22,29 @@ def test_the_job_is_named_and_filed_as_the_flow_asks(first: Released) -> None:
     assert job.foundation_model.startswith("azureml://registries/azureml/models/Phi-3-mini-4k-instruct/versions/")
     assert job.component.startswith("azureml://registries/azureml/components/chat_completion_pipeline/versions/")
     assert job.num_gpus == 1
+
+
+def test_the_pipeline_gets_what_the_flow_gives_it(first: Released) -> None:
+    """Rows 12 and 13: model, computes, files, GPUs and parameters; nothing cached, and no step after a failed one."""
+    job, written = first["finetune"], io.StringIO()
+    first.site.job(job.name).dump(written)
+    submitted = yaml.safe_load(written.getvalue())
+    assert submitted["settings"]["force_rerun"] is True
+    assert submitted["settings"]["continue_on_step_failure"] is False
+    assert submitted["tags"]["idempotency_key"] == job.name.removeprefix("finetune-")
+    (step,) = submitted["jobs"].values()
+    inputs = {name: value["path"] if isinstance(value, dict) else value for name, value in step["inputs"].items()}
+    assert inputs["mlflow_model_path"] == job.foundation_model
+    assert [inputs[f"{split}_file_path"] for split in ("train", "validation", "test")] == [
+        job.data.train.uri,
+        job.data.validation.uri,
+        job.data.test.uri,
+    ]
+    for name in ("model_import", "preprocess", "finetune", "model_evaluation"):
+        assert inputs[f"compute_{name}"] == job.compute
+    assert str(inputs["number_of_gpu_to_use_finetuning"]) == str(job.num_gpus)
+    assert {name: str(inputs[name]) for name in job.parameters} == {k: str(v) for k, v in job.parameters.items()}
+    assert list(submitted["outputs"]) == ["trained_model"]
 
 
 def test_every_parameter_and_its_origin_is_shown(first: Released) -> None:

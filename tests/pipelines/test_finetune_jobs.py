@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -42,6 +43,7 @@ pytestmark = pytest.mark.xdist_group("finetuning")
 
 SPEC = Path(__file__).parent / "quick_training.yml"
 LOG = Path(__file__).parent / "log_training.py"
+TINY = Path(__file__).parent / "tiny_training.py"
 
 
 def data(unique: str) -> DataAsset:
@@ -52,8 +54,10 @@ def data(unique: str) -> DataAsset:
 
 
 def settings(act: str, unique: str, *, max_usd: str = "100", **more: str) -> dict[str, str]:
-    """Return the variables of a job that does `act` on a cluster of its own."""
-    own = {"METHOD": "own", "CLUSTER__NAME": f"c{unique[-8:]}", "TRAINING__ACT": act} | more
+    """Return the variables of a job that does `act` on a cluster of its own, with no earlier job of its workload."""
+    batch = {"TRAINING__PER_DEVICE_TRAIN_BATCH_SIZE": f"{1 + int(unique[-6:], 16)}"}
+    alone = batch | {"INSIST": "[per_device_train_batch_size]", "CLUSTER__NAME": f"c{unique[-8:]}"}
+    own = alone | {"METHOD": "own", "TRAINING__ACT": act} | more
     budget = {"MLOPS_BUDGET__PRICES": "{Standard_NC24ads_A100_v4: 4.0}", "MLOPS_BUDGET__MAX_USD": max_usd}
     return {f"MLOPS_FINETUNE__{name}": value for name, value in own.items()} | budget
 
@@ -106,6 +110,8 @@ def test_killed_at_every_point_it_pays_once(
     ends = re.findall(r"^(?:before|with|while|never).* (-?\d+)$", result.stdout, re.MULTILINE)
     assert ends == [str(-signal.SIGKILL)] * 4 + ["0"], result.stdout + result.stderr
     assert len(submitted(emulator, before)) == 1
+    assert result.stdout.count("submitted job") == 1
+    assert result.stdout.count("attached to job") == 2
     assert (folder / "finetune.json").is_file()
 
 
@@ -132,6 +138,32 @@ def test_force_pays_again(begin: Begin) -> None:
     assert begin("true").name == first.name
     assert begin("true", FORCE="true").name == f"{first.name}-2"
     assert begin("true").name == f"{first.name}-2"
+
+
+def test_an_alignment_is_the_second_step_of_the_job(begin: Begin, ml: MLClient, tmp_path: Path) -> None:
+    """`alignment: dpo`: fine-tuning, then DPO on its model, in one job; plan, cost and record cover both."""
+    said, file = StringIO(), tmp_path / "preferences.jsonl"
+    chosen, rejected = ([{"role": "assistant", "content": text}] for text in ("Yes, red is nice.", "white white white"))
+    row = {"prompt": [{"role": "user", "content": "Do you like red?"}], "chosen": chosen, "rejected": rejected}
+    file.write_text(f"{json.dumps(row)}\n" * 10)
+    dpo = {"ALIGNMENT": "dpo", "PREFERENCES": str(file), "DPO": "{learning_rate: 0.01, num_train_epochs: 3}"}
+    job = begin(f"python {TINY} $OUTPUT", said=said, **dpo)
+    assert {step.display_name: step.status for step in ml.jobs.list(parent_job_name=job.name)} == {
+        "training": "Completed",
+        "alignment": "Completed",
+    }
+    first, second = job.measured.losses["loss"], job.measured.losses["dpo_loss"]
+    assert first[-1][0] == 2
+    assert second[0][1] == pytest.approx(0.6931, abs=1e-3)  # ln 2: it is its own reference
+    assert second[-1][1] < second[0][1]
+    assert job.alignment
+    assert (job.alignment.preferences.rows, job.alignment.parameters["dpo_beta"]) == (10, 0.1)
+    assert job.plan.usd == pytest.approx(2 * job.alignment.plan.usd, rel=0.1)  # a node is prepared twice
+    assert job.display_name.endswith("-dpo")
+    assert "DPO on 10 preferences" in said.getvalue()
+    ml.jobs.download(job.name, output_name="trained_model", download_path=tmp_path)
+    assert "aligned by DPO on 9 preferences" in (tmp_path / "named-outputs/trained_model/README.md").read_text()
+    assert begin(f"python {TINY} $OUTPUT", **dpo).name == job.name
 
 
 def test_a_failed_step_is_told_with_the_end_of_its_log(begin: Begin, tmp_path: Path) -> None:
@@ -199,9 +231,9 @@ def test_ctrl_c_cancels_the_job_or_leaves_it(
 def test_a_job_above_the_budget_is_not_submitted(begin: Begin, emulator: Home, tmp_path: Path) -> None:
     """Exit 1 before anything is created, with the estimate kept."""
     before, said = last_request(emulator), StringIO()
-    with pytest.raises(Refusal, match=r"would cost about \d+\.\d\d USD, budget.max_usd is 0\.0001"):
-        begin("true", said=said, max_usd="0.0001")
-    assert "at most 0.0001 (budget.max_usd)" in said.getvalue()
+    with pytest.raises(Refusal, match=r"would cost about 1\.\d\d USD, budget.max_usd is 0\.5"):
+        begin("true", said=said, max_usd="0.5")
+    assert "at most 0.5 (budget.max_usd)" in said.getvalue()
     assert (tmp_path / "run" / "finetune-plan.json").is_file()
     requests = daemon.request(emulator, f"/_emulator/requests?since={before}")
     assert not [request for request in requests if request["method"] == "PUT"]

@@ -42,6 +42,7 @@ def answer(model: str, key: str, said: str, score: float, suite: str = "held_out
     }
 
 
+LOSSES = {"loss": ((1, 3.5), (2, 3.25)), "eval_loss": ((2, 3.4),)}
 ANSWERS = [
     answer("candidate", "a", "candidate says <script>", 0.1),
     answer("champion", "a", "champion says", 0.9),
@@ -66,8 +67,8 @@ def make(verdict: Verdict = Verdict.ACCEPTED, **changes: Any) -> GateDecision:
         compute="gpu",
         num_gpus=1,
         parameters={"lora_r": 16},
-        plan=FinetuningPlan.model_construct(usd=1.0),
-        measured=Measured.model_construct(usd=2.0, hours=0.5),
+        plan=FinetuningPlan.model_construct(usd=1.0, size="Standard_NC24ads_A100_v4", num_nodes=1, price="3.67 USD/h"),
+        measured=Measured.model_construct(usd=2.0, hours=0.5, losses=LOSSES),
         trained_model="m",
         studio_url="",
     )
@@ -148,6 +149,20 @@ def test_a_flaw_is_named(render: Any) -> None:
     text = render(flawed, ANSWERS)
     assert "stale" in text
     assert "scored long ago" in text
+
+
+def test_training_is_shown_with_its_curves_and_its_cost() -> None:
+    """How the loss went, what was paid and what was expected, at which price; a job without metrics has no picture."""
+    page, text = html(make(), ANSWERS), markdown(make(), ANSWERS)
+    assert "Loss by step" in page
+    assert "line [3.5000, 3.2500]" in text
+    for shown in (page, text.replace("\\", "")):
+        assert "2.00 USD in 0.50 hours; 1.00 USD were expected, at 3.67 USD/h" in shown
+        assert "Standard_NC24ads_A100_v4" in shown
+    decision = make()
+    decision.evaluation.job.measured.losses.clear()
+    assert "Loss by step" not in html(decision, ANSWERS)
+    assert "mermaid" not in markdown(decision, ANSWERS)
 
 
 def test_the_worst_regression_comes_first_and_general_questions_are_no_chats() -> None:

@@ -34,6 +34,10 @@ def test_defaults_are_the_components() -> None:
         (["--apply_deepspeed", "true", "--apply_fsdp", "true"], "both shard the model"),
         (["--precision", "4"], "--precision 4 needs --apply_lora true"),
         (["--precision", "4", "--apply_lora", "true", "--apply_fsdp", "true"], "cannot be coupled with --apply_fsdp"),
+        (
+            ["--precision", "4", "--apply_lora", "true", "--apply_deepspeed", "true", "--deepspeed_stage", "3"],
+            "cannot be coupled with --deepspeed_stage 3",
+        ),
         (["--save_steps", "0"], "--save_steps is 0; it must be at least 1"),
     ],
 )

@@ -78,6 +78,12 @@ def test_fsdp_shards_layers_and_recomputes_them(arguments: FinetuneArguments) ->
     assert training_arguments(arguments, num_sequences=8).activation_checkpointing
 
 
+def test_qlora_without_a_gpu_is_refused_before_the_model_is_loaded(arguments: FinetuneArguments) -> None:
+    """One sentence with what to change, instead of what bitsandbytes says when the weights are there."""
+    with pytest.raises(TrainerError, match=r"--precision 4 \(QLoRA\) needs a CUDA device.*Use --precision 16"):
+        training_arguments(replace(arguments, precision="4", apply_lora=True), num_sequences=8)
+
+
 def test_qlora_is_nf4_under_an_adapter_on_every_layer(arguments: FinetuneArguments) -> None:
     """Four bits as in the paper: NormalFloat, scales quantized again, products in bf16, all linear layers adapted."""
     bits = four_bits().to_dict()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ast
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 from azure.ai.ml.entities import Model
 from azure.ai.ml.exceptions import UnexpectedKeywordError, ValidationException
 from azure.core.exceptions import HttpResponseError
 
-if TYPE_CHECKING:
-    from pathlib import Path
+import mlops.emulator.registry as registry_files
 
+if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 _PIPELINE = "chat_completion_pipeline"
@@ -80,3 +83,12 @@ def test_the_registry_is_read_only(registry: MLClient, tmp_path: Path) -> None:
     (tmp_path / "weights").write_text("x")
     with pytest.raises(HttpResponseError, match="permission"):
         registry.models.create_or_update(Model(name="mine", version="1", path=str(tmp_path)))
+
+
+def test_what_stands_in_for_a_model_can_be_run() -> None:
+    """Every file of the registry that names a command names a program of this project."""
+    folder = Path(registry_files.__file__).parent
+    commands = [yaml.safe_load(path.read_bytes()).get("x-emulator", {}).get("command") for path in folder.glob("*.yml")]
+    programs = [command.split()[2] for command in commands if command]
+    assert len(programs) >= 5
+    assert all(find_spec(program) for program in programs)
