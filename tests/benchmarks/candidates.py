@@ -34,6 +34,7 @@ from mlops.gates.engine import Judgement, decide
 from mlops.gates.rules import GateSettings, Rule
 from mlops.records import DataAsset, Evaluation, FineTuningJob, ScoredModel, Split, Verdict
 from mlops.trainer import evaluate, finetune, stand_in
+from mlops.trainer.evaluation.asked import Files
 
 SETTINGS = all_settings.load("local", variables={})
 PERCENTAGE, NUM_EXAMPLES = 50, 400
@@ -143,9 +144,8 @@ def score(folder: Path, name: str) -> Evaluation:
     """Score a candidate beside champion and base; return the record, as the stage writes it."""
     models = {"candidate": folder / name, "champion": folder / "champion", "base": folder / "base"}
     test, output = folder / "data" / "test.jsonl", folder / "evaluation"
-    asked = evaluate.Evaluation(
-        models=models, test_data=test, train_data=folder / f"{name}.jsonl", output=output, num_examples=NUM_EXAMPLES
-    )
+    files = Files(test_data=test, train_data=folder / f"{name}.jsonl")
+    asked = evaluate.Evaluation(models=models, files=files, output=output, num_examples=NUM_EXAMPLES)
     quietly(evaluate.evaluate, asked)
     report = json.loads((output / "metrics.json").read_bytes())
     split = Split(rows=0, characters=0, sha256=hashlib.sha256(test.read_bytes()).hexdigest(), uri=str(test))

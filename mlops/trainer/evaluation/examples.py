@@ -34,7 +34,7 @@ class Question:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Example:
+class Example(Question):
     """One row of examples.parquet: what one model made of one question; None where it was not measured.
 
     Loss is None where max_seq_length left no assistant token.
@@ -42,13 +42,6 @@ class Example:
 
     model: str
     example: int
-    suite: str
-    key: str
-    prompt_id: str
-    language: str
-    length: str
-    topic: str
-    leaked: bool | None
     prompt: str
     num_tokens: int | None = None
     loss: float | None = None
