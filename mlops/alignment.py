@@ -5,11 +5,12 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mlops.compute.plan import alignment_plan
 from mlops.datasets.preferences import read_preferences
 from mlops.errors import SettingsError
+from mlops.finetuning.interface import check_together
 from mlops.finetuning.parameters import follow
 from mlops.records import Alignment
 from mlops.workspace import assets
@@ -45,6 +46,11 @@ class AlignmentStep:
             plan=self.plan,
         )
 
+    @property
+    def key(self) -> list[Any]:
+        """Return what makes it another step."""
+        return [self.component.id, self.preferences.sha256, self.parameters.values]
+
     def __str__(self) -> str:
         """Say it in one line."""
         return (
@@ -66,6 +72,7 @@ def alignment_step(
     Raises InputError for a wrong parameter, DataError for a row that is no preference.
     """
     parameters = follow(first, settings.dpo, inputs=component.inputs)
+    check_together("finetune.dpo", parameters.values)
     preferences = find_preferences(workspace, str(settings.preferences))
     plan = alignment_plan(preferences, parameters.values, machines, throughput)
     return AlignmentStep(component, parameters, preferences, plan)

@@ -89,7 +89,7 @@ def recipe(workspace: Workspace, settings: Settings, data: DataAsset, *, today: 
         inputs=component.inputs,
         insist=finetune.insist,
     )
-    check_together(merged.values)
+    check_together("finetune", merged.values)
     machines = plans.Machines(size.name, finetune.cluster.num_nodes, size.gpus, gpu, _price(workspace, settings))
     weights = plans.ModelSize(finetune.model.num_parameters, finetune.model.num_active or finetune.model.num_parameters)
     workload = _workload(finetune, merged)
@@ -130,7 +130,7 @@ def recipe(workspace: Workspace, settings: Settings, data: DataAsset, *, today: 
             model=model.id,
             code=component.id,
             parameters=merged.values,
-            alignment=second and [second.component.id, second.preferences.sha256, second.parameters.values],
+            **({"alignment": second.key} if second else {}),
             cluster=[finetune.cluster.name, size.name, finetune.cluster.num_nodes],
         ),
         max_usd=settings.budget.max_usd,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -175,8 +176,8 @@ def _measure(context: Context, made: Recipe, name: str, end: Snapshot, history: 
     context.say(f"took {hours:.2f} h and {usd:.2f} USD; planned were {plan.hours:.2f} h and {plan.usd:.2f} USD")
     if rate and runtime:
         _keep_timing(context, made, name, end, training_s=runtime[-1].value)
-    losses = {key: _thinned(history[key]) for key in plots.LOSSES if key in history}
-    if losses:
+    losses = {key: kept for key in plots.LOSSES if (kept := _thinned(history.get(key, [])))}
+    if "loss" in losses:
         context.say(f"loss curves {training.keep_curves(context.folder, losses)}")
     return Measured(hours=hours, usd=usd, tokens_per_s=rate, losses=losses)
 
@@ -191,9 +192,10 @@ def _keep_timing(context: Context, made: Recipe, name: str, end: Snapshot, *, tr
 
 
 def _thinned(points: list[Point]) -> tuple[tuple[int, float], ...]:
-    """Return so many points of a curve as a picture shows; the last is always one of them."""
-    every = -(-len(points) // MOST_POINTS)
-    return tuple((point.step, point.value) for point in points[::-1][::every][::-1])
+    """Return so many finite points of a curve as a picture shows; the last is always one of them."""
+    finite = [(point.step, point.value) for point in points if math.isfinite(point.value)]
+    every = max(1, -(-len(finite) // MOST_POINTS))
+    return tuple(finite[::-1][::every][::-1])
 
 
 if __name__ == "__main__":

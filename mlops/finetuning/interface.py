@@ -104,13 +104,13 @@ CONFLICTS: Final[tuple[tuple[dict[str, Parameter], str], ...]] = (
 """Values that do not go together, and why: what trainers refuse on a node that is paid for."""
 
 
-def check_together(parameters: Mapping[str, Parameter]) -> None:
+def check_together(where: str, parameters: Mapping[str, Parameter]) -> None:
     """Raise InputError for parameters of which each is right, but not beside the others."""
     values = {**DEFAULTS, **parameters}
     for together, reason in CONFLICTS:
         if all(values.get(name) == value for name, value in together.items()):
             said = ", ".join(f"{name}: {value}" for name, value in together.items())
-            raise InputError(f"finetune: {said} do not go together: {reason}. Change one of them")
+            raise InputError(f"{where}: {said} do not go together: {reason}. Change one of them")
 
 
 def check_known(parameters: dict[str, Parameter]) -> dict[str, Parameter]:

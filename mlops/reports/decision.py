@@ -89,7 +89,7 @@ def _content(decision: GateDecision, answers: Sequence[Mapping[str, Any]]) -> di
         "gains": [pair for pair in reversed(compared) if pair.change > 0][:SHOWN],
         "metrics": sorted({name for values in evaluation.metrics.values() for name in values}),
         "roles": [role for role in ("candidate", "champion", "base") if role in evaluation.metrics],
-        "chart": _drawn_by_us(training.mermaid(losses["loss"])) if losses else "",
+        "chart": _drawn_by_us(training.mermaid(losses["loss"])) if "loss" in losses else "",
         "lineage": _lineage(decision),
     }
 

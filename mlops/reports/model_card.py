@@ -33,6 +33,9 @@ def _lines(decision: GateDecision, licensed: str | None) -> Iterator[str]:
     yield f"- job {job.name}, component {job.component}, {job.num_gpus} GPUs of {job.compute}"
     for name, value in sorted(job.parameters.items()):
         yield f"- {name}: {value}"
+    if second := job.alignment:
+        said = second.preferences
+        yield f"- aligned by {second.method.upper()} on {said.rows:,} preferences, {said.uri} ({said.sha256[:12]})"
     yield "\n## Evaluation\n"
     compared = evaluation.champion or "the base model"
     yield f"{evaluation.num_examples:,} held-out conversations, compared with {compared}. Gate: {decision.outcome}.\n"

@@ -85,17 +85,8 @@ def main() -> None:
             verdicts = [judge(folder, evaluation, rules) for rules in (SHIPPED, BETTER)]
             shipped, better = (judgement.verdict for judgement in verdicts)
             right.append(shipped in candidate.shipped and better in candidate.better)
-            result = verdicts[1].results[0]
-            table.add_row(
-                what,
-                f"{number:,}",
-                f"{result.candidate:.4f}",
-                f"{result.change:+.4f}",
-                f"{result.low:+.4f} to {result.high:+.4f}",
-                shipped,
-                better,
-                "right" if right[-1] else "WRONG",
-            )
+            measured = figures(verdicts[1])
+            table.add_row(what, f"{number:,}", *measured, shipped, better, "right" if right[-1] else "WRONG")
         champion = evaluation.metrics["champion"]["loss"], evaluation.metrics["base"]["loss"]
     Console(width=150).print(table)
     print(f"{NUM_EXAMPLES} held-out conversations; by token: champion {champion[0]:.4f}, base {champion[1]:.4f};")
@@ -165,11 +156,19 @@ def score(folder: Path, name: str) -> Evaluation:
     )
 
 
+def figures(judgement: Judgement) -> tuple[str, str, str]:
+    """Return the candidate's loss, by how much it is better, and the interval; of infinite losses nothing."""
+    if judgement.flaws:
+        return judgement.flaws[0].code, "", ""
+    (result,) = judgement.results
+    return f"{result.candidate:.4f}", f"{result.change:+.4f}", f"{result.low:+.4f} to {result.high:+.4f}"
+
+
 def judge(folder: Path, evaluation: Evaluation, rules: GateSettings) -> Judgement:
-    """Return what the gate says; one that finds a flaw in the evaluation judges nothing."""
+    """Return what the gate says; a loss that is not finite is the candidate's fault, any other flaw would be ours."""
     path = folder / "evaluation" / "examples.parquet"
     judgement = decide(evaluation, read_scores(path, sha256=file_sha256(path)), rules, now=datetime.now(UTC))
-    if judgement.flaws:
+    if {flaw.code for flaw in judgement.flaws} - {"not_finite"}:
         raise SystemExit(f"the evaluation is flawed: {judgement.flaws}")
     return judgement
 

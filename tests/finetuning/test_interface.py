@@ -77,9 +77,9 @@ def test_every_rule_names_a_type() -> None:
 def test_what_does_not_go_together_is_refused(together: dict[str, Parameter], reason: str) -> None:
     """Each value is right by itself; the message names them all, and one other value makes it right."""
     with pytest.raises(InputError, match=re.escape(reason)) as refusal:
-        check_together({"apply_lora": "true"} | together)
+        check_together("finetune", {"apply_lora": "true"} | together)
     assert all(f"{name}: {value}" in str(refusal.value) for name, value in together.items())
-    check_together({"apply_lora": "true"} | together | {next(iter(together)): "false"})
+    check_together("finetune", {"apply_lora": "true"} | together | {next(iter(together)): "false"})
 
 
 def test_the_trainer_refuses_what_is_refused_before() -> None:
