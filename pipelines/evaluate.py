@@ -67,6 +67,8 @@ def _inputs(context: Context, job: FineTuningJob, champion: str | None) -> dict[
         "num_generations": settings.num_generations,
         "max_new_tokens": settings.max_new_tokens,
     }
+    if job.alignment:
+        inputs["preferences"] = ("uri_file", job.alignment.preferences.uri)
     return inputs | ({"champion": ("mlflow_model", champion)} if champion else {})
 
 

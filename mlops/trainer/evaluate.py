@@ -193,6 +193,7 @@ def _parse(values: Sequence[str] | None) -> Evaluation:
         parser.add_argument(f"--{name}", type=Path, required=name == "candidate", help="model folder")
     parser.add_argument("--test_data", type=Path, required=True, help="JSON Lines")
     parser.add_argument("--train_data", type=Path, help="JSON Lines: what of the test data it holds is counted")
+    parser.add_argument("--preferences", type=Path, help="JSON Lines: the same of what it was aligned with")
     parser.add_argument("--general", type=Path, help="JSON Lines: what the model must not forget")
     parser.add_argument("--behavior", type=Path, help="JSON Lines: behavior cases")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")

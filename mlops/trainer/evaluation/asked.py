@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mlops.trainer.data import Row, read_rows
 
@@ -17,6 +16,7 @@ class Files:
 
     test_data: Path
     train_data: Path | None = None
+    preferences: Path | None = None
     general: Path | None = None
     behavior: Path | None = None
 
@@ -42,9 +42,8 @@ def read_asked(files: Files, *, num_examples: int | None, num_generations: int) 
     rows = read_rows(files.test_data)[:num_examples]
     held_out = len(rows)
     rows += read_rows(files.general) if files.general else []
-    leaked: list[Any] = [None] * len(rows)
-    if files.train_data:
-        leaked = find_leaks(files.train_data, [row.messages for row in rows])
+    learned = [path for path in (files.train_data, files.preferences) if path]
+    leaked = find_leaks(learned, [row.messages for row in rows]) if learned else [None] * len(rows)
     suites = [HELD_OUT] * held_out + [GENERAL] * (len(rows) - held_out)
     questions = [
         question(suite, row.messages, prompt_id=row.prompt_id, topic=row.topic, leaked=leak)

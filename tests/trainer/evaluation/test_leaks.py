@@ -37,4 +37,16 @@ def train(tmp_path: Path) -> Path:
 )
 def test_a_question_with_its_answer_is_a_leak(train: Path, messages: list[dict[str, str]], leaked: bool) -> None:
     """Whatever the case, punctuation and neighbors; small talk and half of an exchange are none."""
-    assert find_leaks(train, [messages]) == [leaked]
+    assert find_leaks([train], [messages]) == [leaked]
+
+
+@pytest.mark.parametrize("answer", ["chosen", "rejected"])
+def test_preferences_leak_as_conversations_do(train: Path, tmp_path: Path, answer: str) -> None:
+    """A model that was aligned has seen both answers to each question."""
+    (question, said), other = chat(QUESTION, ANSWER), {"role": "assistant", "content": "Nowhere."}
+    row = {"prompt": [question], "chosen": [other], "rejected": [other]} | {answer: [said]}
+    preferences = tmp_path / "preferences.jsonl"
+    preferences.write_text(json.dumps(row) + "\n")
+    again = chat("You were away?", "For two weeks.", QUESTION.upper(), ANSWER)
+    train.write_text("")
+    assert find_leaks([train, preferences], [again, chat("Hi", "Hello!")]) == [True, False]
