@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from mlops.records import STAGES
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.pipelines.conftest import Released
 
 pytestmark = pytest.mark.xdist_group("release")
@@ -39,14 +42,18 @@ def test_lineage_is_one_document(first: Released) -> None:
     assert data.content_hash == first["prepare"].content_hash
 
 
-def test_lineage_is_known_to_azure_alone(first: Released) -> None:
-    """The tags of model and deployment name what each stage made, and the digest of its record."""
-    result = first.site.command("mlops.cli", "status", "--environment", "local", "--from-azure")
+def test_lineage_is_known_to_azure_alone(first: Released, tmp_path: Path) -> None:
+    """On a machine without runs, tags of model and deployment name what each stage made, and its record's digest."""
+    elsewhere = replace(first.site, folder=tmp_path)
+    there = {"AZUREML_EMULATOR_HOME": str(first.site.folder / "emulator")}
+    result = elsewhere.command("mlops.cli", "status", "--environment", "local", "--from-azure", **there)
     assert result.returncode == 0, result.stderr
     lines = {line.split()[1]: line for line in result.stdout.splitlines() if len(line.split()) > 3}
     assert first["prepare"].id in lines["prepare"]
-    assert first["prepare"].digest[:12] in lines["prepare"]
     assert "azureml:" in lines["register"]
+    before = list(STAGES)[: list(STAGES).index("deploy")]
+    assert [stage for stage in before if first[stage].digest[:12] not in lines[stage]] == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_same_data_is_not_worth_training_on_again(first: Released) -> None:
