@@ -78,4 +78,5 @@ def _trials() -> Iterator[Trial]:
         folder = Path("runs", name)
         report = folder / "decision.md"
         if left := [stage for stage in STAGES if (folder / f"{stage}.json").is_file()]:
-            yield Trial(where, load(folder, left[-1]), report.read_text(encoding="utf-8") if report.is_file() else "")
+            text = report.read_text(encoding="utf-8") if report.is_file() else ""
+            yield Trial(where, load(folder, left[-1]), text, lasts=name != "emulator")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from mlops.records import Rollout, Verdict, chain
 from mlops.reports import tables
+from mlops.reports.times import duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,11 +22,15 @@ VERDICTS: Final = {Verdict.ACCEPTED: "✅", Verdict.REJECTED: "❌", Verdict.INC
 
 @dataclass(frozen=True)
 class Trial:
-    """A run that was made for the pull request: where, the last record it left, and the gate's own report."""
+    """A run that was made for the pull request: where, the last record it left, and the gate's own report.
+
+    What it made `lasts` in Azure; an emulator ends with its runner, and its addresses with it.
+    """
 
     where: str
     record: Record
     report: str
+    lasts: bool
 
 
 def body(jobs: Mapping[str, str], trials: tuple[Trial, ...], *, link: str) -> str:
@@ -40,47 +45,61 @@ def body(jobs: Mapping[str, str], trials: tuple[Trial, ...], *, link: str) -> st
 
 
 def _body(jobs: Mapping[str, str], trials: tuple[Trial, ...], *, link: str) -> str:
-    lines = [f"## {_headline(jobs, trials)}", "", " · ".join(f"{ICONS[result]} {job}" for job, result in jobs.items())]
+    ran = [f"{ICONS[result]} {job}" for job, result in jobs.items() if result != "skipped"]
+    lines = [f"## {_headline(jobs, trials)}", "", " · ".join(ran)]
     for trial in reversed(trials):
         lines += ["", *_trial(trial)]
-    return "\n".join([*lines, "", f"[Logs, artifacts and reports of this run]({link})", ""])
+    return "\n".join([*lines, "", f"[Logs, pictures and records of this run]({link}) are in its artifacts.", ""])
 
 
 def _headline(jobs: Mapping[str, str], trials: tuple[Trial, ...]) -> str:
     """Return the verdict of the last trial that was judged, else what stands in the way of one."""
     decisions = [decision for trial in trials if (decision := _decision(trial.record))]
     if decisions and decisions[-1].refusal:
-        return f"{VERDICTS[decisions[-1].verdict]} The gate says no: {decisions[-1].verdict}"
+        return f"{VERDICTS[decisions[-1].verdict]} {_measured(decisions[-1])}"
     if failed := [job for job, result in jobs.items() if result in ("failure", "cancelled")]:
         return f"❌ {', '.join(failed)} did not pass"
     if "" in jobs.values():
         return "⏳ Running"
-    return "✅ The candidate may go on" if decisions else "✅ Checks passed, nothing was trained"
+    return f"✅ {_measured(decisions[-1])}" if decisions else "✅ Checks passed, nothing was trained"
+
+
+def _measured(decision: GateDecision) -> str:
+    """Return the decision with the flaw or the figure that it rests on first."""
+    if decision.flaws:
+        return f"{decision.outcome.capitalize()}: {decision.flaws[0].detail}"
+    first = next(result for result in decision.results if result.verdict is decision.verdict)
+    instead = "" if first.reference is None else f" instead of {first.reference:.4g}"
+    return f"{decision.outcome.capitalize()}: {first.rule} {first.candidate:.4g}{instead}"
 
 
 def _trial(trial: Trial) -> list[str]:
     decision = _decision(trial.record)
     if decision is None:
         return [f"### {trial.where}: not judged", "", f"The last record is `{type(trial.record).__name__}`."]
-    job = decision.evaluation.job
+    rollout = f", rollout {trial.record.phase}" if isinstance(trial.record, Rollout) else ""
     return [
-        f"### {trial.where}",
+        f"### {trial.where}{rollout}",
         "",
         *([decision.refusal, ""] if decision.refusal else []),
-        trial.report or tables.decision(decision).markdown(),
-        *([tables.steps(trial.record).markdown()] if isinstance(trial.record, Rollout) else []),
-        _cost(job),
-        "",
-        f"[Training]({job.studio_url}) · [evaluation and its MLflow metrics]({decision.evaluation.studio_url})",
+        _cost(decision.evaluation.job),
+        # The report's own heading is the comment's.
+        trial.report.partition("\n")[2] or tables.decision(decision).markdown(),
+        *([_links(decision)] if trial.lasts else []),
     ]
 
 
 def _cost(job: FineTuningJob) -> str:
     took, plan = job.measured, job.plan
     return (
-        f"Training on {job.data.train.rows:,} conversations of `{job.data.id}` took {took.hours:.2f} h and "
-        f"{took.usd:.2f} USD; planned were {plan.hours:.2f} h and {plan.usd:.2f} USD."
+        f"Training on {job.data.train.rows:,} conversations took {duration(3600 * took.hours)} and {took.usd:.2f} USD; "
+        f"planned were {duration(3600 * plan.hours)} and {plan.usd:.2f} USD."
     )
+
+
+def _links(decision: GateDecision) -> str:
+    training, evaluation = decision.evaluation.job.studio_url, decision.evaluation.studio_url
+    return f"[Training]({training}) · [evaluation and its MLflow metrics]({evaluation})"
 
 
 def _decision(record: Record) -> GateDecision | None:

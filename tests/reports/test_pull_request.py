@@ -11,7 +11,19 @@ from pathlib import Path
 import pytest
 
 from mlops.errors import InputError
-from mlops.reports.pull_request import body
+from mlops.records import (
+    DataAsset,
+    Evaluation,
+    FineTuningJob,
+    FinetuningPlan,
+    Flaw,
+    GateDecision,
+    Measured,
+    RuleResult,
+    Split,
+    Verdict,
+)
+from mlops.reports.pull_request import Trial, body
 
 LINK = "https://github.com/owner/name/actions/runs/1"
 
@@ -30,6 +42,48 @@ def test_the_verdict_stands_first(jobs: dict[str, str], headline: str) -> None:
     text = body(jobs, (), link=LINK)
     assert text.startswith(f"## {headline}\n")
     assert LINK in text
+
+
+def trial(verdict: Verdict, *, flaws: tuple[Flaw, ...] = (), lasts: bool = True) -> Trial:
+    """Return a trial that was judged so, on two rules of which the second decides if it was not accepted."""
+    plan, took = FinetuningPlan.model_construct(hours=2.0, usd=7.34), Measured.model_construct(hours=0.5, usd=1.84)
+    data = DataAsset.model_construct(train=Split.model_construct(rows=1200))
+    job = FineTuningJob.model_construct(data=data, plan=plan, measured=took, studio_url="https://training")
+    evaluation = Evaluation.model_construct(job=job, studio_url="https://evaluation")
+    met = {"rule": "loss against champion", "verdict": Verdict.ACCEPTED, "candidate": 3.4, "reference": 3.6}
+    missed = {"rule": "empty threshold", "verdict": verdict, "candidate": 0.2, "reference": None}
+    asked = {"slice": None, "severity": "block", "reason": "0.2 of the answers are empty"}
+    results = tuple(RuleResult.model_construct(**asked, **said) for said in (met, missed))
+    record = GateDecision.model_construct(
+        evaluation=evaluation, verdict=verdict, override=None, flaws=flaws, results=results
+    )
+    return Trial("On Azure", record, "## Gate\n\n| the report |\n", lasts=lasts)
+
+
+@pytest.mark.parametrize(
+    ("judged", "headline"),
+    [
+        (trial(Verdict.ACCEPTED), "✅ Accepted: loss against champion 3.4 instead of 3.6"),
+        (trial(Verdict.REJECTED), "❌ Rejected: empty threshold 0.2"),
+        (trial(Verdict.INCONCLUSIVE), "❔ Inconclusive: empty threshold 0.2"),
+        (trial(Verdict.REJECTED, flaws=(Flaw(code="same_model", detail="it is"),)), "❌ Rejected: it is"),
+    ],
+)
+def test_a_reviewer_reads_verdict_cost_and_the_gates_report(judged: Trial, headline: str) -> None:
+    """The figure that decided stands in the headline; what did not run is not listed."""
+    text = body({"checks": "success", "prepare": "skipped"}, (judged,), link=LINK)
+    lines = [line for line in text.splitlines() if line]
+    assert lines[:3] == [f"## {headline}", "✅ checks", "### On Azure"]
+    assert "took 30 min 0 s and 1.84 USD; planned were 2 h 0 min and 7.34 USD." in text
+    assert "\n| the report |\n" in text
+    assert "## Gate" not in text
+
+
+@pytest.mark.parametrize("lasts", [True, False])
+def test_what_ended_with_its_runner_is_not_linked(lasts: bool) -> None:
+    """An emulator's address leads nowhere; Azure's leads to the job."""
+    text = body({}, (trial(Verdict.ACCEPTED, lasts=lasts),), link=LINK)
+    assert ("https://training" in text) == lasts
 
 
 @pytest.fixture
