@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from mlops.errors import RecordError
+from mlops.errors import InputError, RecordError
 from mlops.records import DataAsset, Split, seal
 from mlops.settings import load
 from mlops.stage import Context, perform
@@ -53,3 +53,14 @@ def test_a_record_that_was_exchanged_between_jobs_is_refused(tmp_path: Path) -> 
     assert result.returncode == RecordError.exit_code
     assert "the prepare record is not the one that its job left" in result.stdout
     assert not (tmp_path / "emulator").exists(), "nothing was started"
+
+
+def test_a_runs_name_is_a_word(tmp_path: Path) -> None:
+    """It becomes a folder, an artifact and a tag: whoever starts a workflow names no other place, and no command."""
+    for hostile in ("../elsewhere", '"; touch pwned; $(touch pwned) `touch pwned`\ndigest=0'):
+        command = [sys.executable, "-m", "pipelines.prepare", "--environment", "local", f"--run={hostile}"]
+        own = os.environ | {"GITHUB_OUTPUT": str(tmp_path / "output")}
+        result = subprocess.run(command, cwd=tmp_path, env=own, capture_output=True, text=True, check=False)
+        assert result.returncode == InputError.exit_code
+        assert "must be letters, digits and dashes" in result.stdout
+    assert list(tmp_path.iterdir()) == []
