@@ -224,6 +224,9 @@ def mlops(session: nox.Session) -> None:
 @nox.session(default=False)
 def workflows(session: nox.Session) -> None:
     """Run the workflows on this machine, to traffic: act plays GitHub, the emulator Azure."""
+    # What the jobs will ask for, so that none of them installs its own checkout here.
+    install(session, parts="base")
+    install(session)
     install(session, "tests", "workflows")
     run(session, "pytest", "tests/workflows/act.py", *session.posargs)
 

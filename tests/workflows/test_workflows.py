@@ -20,6 +20,7 @@ COMMANDS = (
     r'nox -s "\$STAGE" -- --environment "\$ENVIRONMENT" --run "\$RUN"',
     r"python3 -m mlops\.changes HEAD\^1 HEAD",
     r"python -m pip install --quiet --require-hashes --requirement \.github/nox\.txt",
+    r"bicep lint pipelines/infra/main\.bicep",
     r"exit 1",
 )
 
