@@ -10,13 +10,12 @@ import httpx
 
 from mlops.errors import InputError
 from mlops.rollout.users import Observed
-from mlops.workspace import monitor
+from mlops.workspace.monitor import Metrics
 
 if TYPE_CHECKING:
     from mlops.operations.site import Site
     from mlops.rollout.users import Observer
     from mlops.settings import PrometheusSettings
-    from mlops.workspace.client import Workspace
 
 FAILURES: Final = (408, 424, 429)
 """What a deployment's failures are to clients, beside 5xx: too slow, an error of the model, too busy."""
@@ -25,12 +24,15 @@ TIMEOUT_S: Final = 30
 
 
 def observer(site: Site) -> Observer | None:
-    """Return who is to be asked, None if the settings name nobody."""
+    """Return who is to be asked, None if the settings name nobody.
+
+    Raises SettingsError if who is named cannot be asked from here.
+    """
     settings = site.settings.monitor
     if settings is None:
         return None
     if settings == "azure-monitor":
-        return AzureMonitor(site.workspace, site.endpoint)
+        return AzureMonitor(Metrics.of(site.workspace, site.endpoint))
     return Prometheus(settings, site.endpoint)
 
 
@@ -38,14 +40,13 @@ def observer(site: Site) -> Observer | None:
 class AzureMonitor:
     """Azure's own metrics of an endpoint."""
 
-    workspace: Workspace
-    endpoint: str
+    metrics: Metrics
 
     def observe(self, deployment: str, *, since: float, until: float) -> Observed:
         """Return what a deployment did between two times, in seconds since 1970."""
-        found = monitor.requests_by_status(self.workspace, self.endpoint, deployment, since=since, until=until)
+        found = self.metrics.requests_by_status(deployment, since=since, until=until)
         failed = sum(number for status, number in found.items() if status in FAILURES or status >= SERVER_ERROR)
-        median_s = monitor.median_s(self.workspace, self.endpoint, deployment, since=since, until=until)
+        median_s = self.metrics.median_s(deployment, since=since, until=until)
         return Observed(round(sum(found.values())), round(failed), median_s)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from mlops.operations import monitoring
 from mlops.operations.monitoring import AzureMonitor, Prometheus
 from mlops.rollout.users import Observed
 from mlops.settings import PrometheusSettings, load
+from mlops.workspace.monitor import Metrics
 
 if TYPE_CHECKING:
     from pytest_mock import MockerFixture
@@ -121,12 +122,17 @@ def metric(name: str, *series: tuple[str, list[float | None]]) -> dict[str, Any]
 
 
 @pytest.fixture
-def azure(mocker: MockerFixture) -> tuple[AzureMonitor, Any]:
+def workspace(mocker: MockerFixture) -> Any:
+    """Return what is known of a workspace."""
+    names = {"subscription_id": "s", "resource_group_name": "g", "workspace_name": "w"}
+    return SimpleNamespace(ml=SimpleNamespace(**names), location="westeurope", credential=mocker.Mock())
+
+
+@pytest.fixture
+def azure(workspace: Any, mocker: MockerFixture) -> tuple[AzureMonitor, Any]:
     """Return a client whose requests go nowhere, and what stands for the service."""
     service = mocker.patch("azure.monitor.querymetrics.MetricsClient._query_resources")
-    names = {"subscription_id": "s", "resource_group_name": "g", "workspace_name": "w"}
-    workspace: Any = SimpleNamespace(ml=SimpleNamespace(**names), location="westeurope", credential=mocker.Mock())
-    return AzureMonitor(workspace, "chat"), service
+    return AzureMonitor(Metrics.of(workspace, "chat")), service
 
 
 def test_azure_monitor_counts_what_clients_call_a_failure(azure: tuple[AzureMonitor, Any]) -> None:
@@ -151,23 +157,27 @@ def test_azure_monitor_that_refuses_is_an_error_of_one_line(azure: tuple[AzureMo
 
     client, service = azure
     service.side_effect = HttpResponseError(message="The client does not have authorization to perform this.")
-    with pytest.raises(InputError, match="could not read metric RequestsPerMinute of endpoint chat"):
+    with pytest.raises(InputError, match="could not read metric RequestsPerMinute of chat"):
         client.observe("green", since=0, until=60)
 
 
-def test_who_counts_is_a_setting(make_settings: Callable[..., Any]) -> None:
+def test_who_counts_is_a_setting(workspace: Any) -> None:
     """Nobody, Azure by a word, Prometheus by its address and queries; anything else is refused."""
-    assert monitoring.observer(make_settings("")) is None
-    assert isinstance(monitoring.observer(make_settings("azure-monitor")), AzureMonitor)
-    queries = "{url: 'http://prometheus:9090', requests: a, failed: b, latency_s: c}"
-    assert isinstance(monitoring.observer(make_settings(queries)), Prometheus)
+
+    def observer(said: str) -> Any:
+        settings = load("local", variables={"MLOPS_MONITOR": said})
+        site: Any = SimpleNamespace(settings=settings, workspace=workspace, endpoint="chat")
+        return monitoring.observer(site)
+
+    assert observer("") is None
+    assert isinstance(observer("azure-monitor"), AzureMonitor)
+    assert isinstance(observer("{url: 'http://prometheus:9090', requests: a, failed: b, latency_s: c}"), Prometheus)
     with pytest.raises(SettingsError, match="monitor"):
-        make_settings("statsd")
+        observer("statsd")
 
 
-@pytest.fixture
-def make_settings() -> Callable[[str], Any]:
-    """Return a function that makes a site that says who counts."""
-    return lambda said: SimpleNamespace(
-        settings=load("local", variables={"MLOPS_MONITOR": said}), workspace=None, endpoint="chat"
-    )
+def test_a_client_that_is_not_installed_is_told_before_anything_moves(workspace: Any, mocker: MockerFixture) -> None:
+    """With what installs it."""
+    mocker.patch.dict("sys.modules", {"azure.monitor.querymetrics": None})
+    with pytest.raises(SettingsError, match=r"pip install 'chat-mlops\[monitor\]'"):
+        Metrics.of(workspace, "chat")
