@@ -76,11 +76,13 @@ def _number(client: httpx.Client, query: str, at: float) -> float:
     try:
         answer = client.post("/api/v1/query", data={"query": query, "time": str(at)}).json()
     except (httpx.HTTPError, ValueError) as error:
-        raise InputError(f"Prometheus at {client.base_url} did not answer {query!r}: {error}") from error
+        raise InputError(
+            f"Prometheus at {client.base_url} did not answer {query!r}: {error}. Look whether it is up"
+        ) from error
     if answer.get("status") != "success":
-        raise InputError(f"Prometheus refused {query!r}: {answer.get('error')}")
+        raise InputError(f"Prometheus refused {query!r}: {answer.get('error')}. Mend the query in monitor")
     found = answer["data"]["result"]
     values = [found[1]] if answer["data"]["resultType"] == "scalar" else [each["value"][1] for each in found]
     if len(values) != 1 or values[0] in ("NaN", "+Inf", "-Inf"):
-        raise InputError(f"Prometheus answered {query!r} with {values or 'nothing'}, which is not one number")
+        raise InputError(f"Prometheus answered {query!r} with {values or 'nothing'}: it must be one number")
     return float(values[0])

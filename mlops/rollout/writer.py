@@ -77,7 +77,7 @@ class Writer:
             if (told := self._attempt(state)) is None:
                 return
             self.note("busy", state, error=told)
-        raise AzureError(f"{told}, after {state.plan.write_attempts} attempts")
+        raise AzureError(f"{told}, after {state.plan.write_attempts} attempts: look at the endpoint, then recover")
 
     def _attempt(self, state: State) -> str | None:
         """Write once; return why that has to be done again, or None."""
@@ -100,7 +100,7 @@ class Writer:
         """
         found = self.read(state)
         if share := found.live.get(deployment, 0) + found.mirror.get(deployment, 0):
-            raise AzureError(f"{deployment} has {share} % of the traffic and was not deleted")
+            raise AzureError(f"{deployment} has {share} % of the traffic and was not deleted: set that to 0 first")
         if deployment in found.states:
             self.look(state)
             self.plane.delete(deployment)

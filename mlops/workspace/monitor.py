@@ -35,9 +35,9 @@ class Metrics:
         """Return an endpoint's metrics; raise SettingsError if Azure Monitor's client is not installed."""
         try:
             from azure.monitor.querymetrics import MetricsClient
-        except ModuleNotFoundError:
+        except ModuleNotFoundError as error:
             raise SettingsError(
-                "monitor is azure-monitor, whose client is not installed: pip install 'chat-mlops[monitor]'"
+                f"monitor: azure-monitor needs {error.name}, which is missing: install 'chat-mlops[monitor]'"
             ) from None
         client = MetricsClient(f"https://{workspace.location}.metrics.monitor.azure.com", workspace.credential)
         ml, provider = workspace.ml, "Microsoft.MachineLearningServices"

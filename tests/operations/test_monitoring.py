@@ -77,9 +77,9 @@ def test_prometheus_is_asked_for_the_span_of_the_window(
 @pytest.mark.parametrize(
     ("reply", "told"),
     [
-        (vector("NaN"), "not one number"),
-        (vector(), "nothing, which is not one number"),
-        (vector("1", "2"), "not one number"),
+        (vector("NaN"), "must be one number"),
+        (vector(), "nothing: it must be one number"),
+        (vector("1", "2"), "must be one number"),
         ((400, {"status": "error", "errorType": "bad_data", "error": "parse error"}), "refused .*parse error"),
         ((200, "<html>sign in</html>"), "did not answer"),
     ],
@@ -179,5 +179,5 @@ def test_who_counts_is_a_setting(workspace: Any) -> None:
 def test_a_client_that_is_not_installed_is_told_before_anything_moves(workspace: Any, mocker: MockerFixture) -> None:
     """With what installs it."""
     mocker.patch.dict("sys.modules", {"azure.monitor.querymetrics": None})
-    with pytest.raises(SettingsError, match=r"pip install 'chat-mlops\[monitor\]'"):
+    with pytest.raises(SettingsError, match=r"install 'chat-mlops\[monitor\]'"):
         Metrics.of(workspace, "chat")

@@ -10,19 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ROOMS = ("mlops/rollout", "mlops/operations", "mlops/workspace", "mlops/commands", "pipelines")
 OURS = [path for room in ROOMS for path in sorted((ROOT / room).glob("*.py"))]
-PURE = [
-    "plan",
-    "state",
-    "machine",
-    "breadcrumb",
-    "preflight",
-    "window",
-    "analysis",
-    "limits",
-    "users",
-    "answers",
-    "examples",
-]
+IMPURE = ("__init__", "bake", "journal", "probe", "runner", "smoke", "warm_up", "writer")
+PURE = sorted({path.stem for path in (ROOT / "mlops" / "rollout").glob("*.py")} - {*IMPURE})
 
 
 def calls(path: Path) -> set[str]:
