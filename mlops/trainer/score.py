@@ -1,6 +1,7 @@
 """The loss of a model on each conversation by itself."""
 
 import math
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -66,16 +67,17 @@ def score_conversations(
 
 
 def by_length(lengths: Sequence[int], *, batch_tokens: int) -> Iterator[list[int]]:
-    """Yield batches of indices, longest first: little padding, and at most batch_tokens tokens with it.
+    """Yield batches of indices, longest first: less padding than content, and at most batch_tokens tokens with it.
 
-    A single one that is longer is a batch by itself.
+    A single one that is longer is a batch by itself; so is one more than twice as long as all others.
     """
-    order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
-    start = 0
-    while start < len(order):
-        end = start + max(1, batch_tokens // max(1, lengths[order[start]]))
-        yield order[start:end]
-        start = end
+    order = deque(sorted(range(len(lengths)), key=lambda index: -lengths[index]))
+    while order:
+        longest = max(1, lengths[order[0]])
+        batch = [order.popleft()]
+        while order and len(batch) < batch_tokens // longest and lengths[order[0]] * 2 >= longest:
+            batch.append(order.popleft())
+        yield batch
 
 
 @torch.inference_mode()

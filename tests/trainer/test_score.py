@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerBase
 
 from mlops.trainer.chat import encode
@@ -41,6 +43,17 @@ def test_conversation_without_answer_has_no_loss(
     assert (score.loss, score.perplexity, score.bits_per_byte) == (None, None, None)
 
 
-def test_batches_are_sorted_and_complete() -> None:
-    """Every index is in one batch, neighbours in length together."""
-    assert list(by_length([3, 9, 1, 7, 40], batch_tokens=20)) == [[4], [1, 3], [0, 2]]
+@given(lengths=st.lists(st.integers(0, 60)), batch_tokens=st.integers(1, 200))
+def test_batches_are_complete_and_little_of_them_is_padding(lengths: list[int], batch_tokens: int) -> None:
+    """Every index is in one batch; more than one row fits the budget, each at least half as long as the longest."""
+    batches = list(by_length(lengths, batch_tokens=batch_tokens))
+    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
+    for batch in batches:
+        longest = max(lengths[index] for index in batch)
+        assert len(batch) == 1 or len(batch) * longest <= batch_tokens
+        assert all(lengths[index] * 2 >= longest for index in batch)
+
+
+def test_rows_of_like_length_share_a_batch() -> None:
+    """As many as the budget allows, longest first."""
+    assert list(by_length([3, 9, 1, 7, 40, 2], batch_tokens=20)) == [[4], [1, 3], [0, 5], [2]]

@@ -15,10 +15,12 @@ _PRIVATE = ("AZURE_", "AZUREML_", "ARM_", "MLFLOW_", "GITHUB_", "ACTIONS_", "PYT
 def variables(python: Path) -> dict[str, str]:
     """Return the variables of the emulator that are for everyone, with a Python first on the path.
 
-    Logs are followed while they are written, so Python does not hold them back.
+    Logs are followed while they are written, so Python does not hold them back. Jobs and deployments share the
+    machine's cores, so OpenMP's threads sleep while they wait: spinning, two trainings at once are each 2 x slower.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_PRIVATE)}
-    return kept | {"PATH": f"{python.parent}{os.pathsep}{kept.get('PATH', os.defpath)}", "PYTHONUNBUFFERED": "1"}
+    path = f"{python.parent}{os.pathsep}{kept.get('PATH', os.defpath)}"
+    return {"OMP_WAIT_POLICY": "PASSIVE"} | kept | {"PATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def note(log: Path, line: str) -> None:
