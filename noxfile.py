@@ -20,7 +20,7 @@ nox.options.stop_on_first_error = True
 VENV = Path(".venv")
 BIN = VENV / ("Scripts" if sys.platform == "win32" else "bin")
 LOCK = Path("requirements.lock")
-PARTS = {"none": [], "base": ["-e."], "local": ["-e.[local]"]}
+PARTS = {"none": [], "base": ["-e.[monitor]"], "local": ["-e.[local]"]}
 """What of this project is installed: nothing, what steers Azure, or emulator and trainer, too."""
 BENCHMARKS = (
     "control_plane",
