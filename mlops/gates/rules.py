@@ -23,7 +23,7 @@ class Rule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    metric: str
+    metric: str = Field(json_schema_extra={"enum": [*GREATER_IS_BETTER]})
     suite: Suite = "held_out"
     greater_is_better: bool
     against: Literal["champion", "base"] | None = None
