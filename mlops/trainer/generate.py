@@ -67,6 +67,7 @@ def _generate(model: Any, batch: Any, *, max_new_tokens: int) -> torch.Tensor:
         max_new_tokens=max_new_tokens,
         eos_token_id=own.eos_token_id,
         pad_token_id=own.pad_token_id,
+        no_repeat_ngram_size=own.no_repeat_ngram_size,
     )
     tokens: torch.Tensor = model.generate(**batch, generation_config=greedy)
     return tokens[:, batch["input_ids"].shape[1] :]

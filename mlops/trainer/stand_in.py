@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NAME = "phi-3-laptop-stand-in"
 CONTEXT = 4096
+NO_REPEAT = 3  # so small a model would say "to be a lot to be a lot" to everybody, and no rollout would let it pass
 README = f"""# {NAME}
 
 A stand-in with the architecture of Phi-3 at the size of a laptop, for trying out the path a model takes.
@@ -60,6 +61,7 @@ def build_base(output: Path, *, spec: BaseModel) -> None:
     torch.manual_seed(spec.seed)
     model = Phi3ForCausalLM(phi3_config(tokenizer, spec=spec))
     model.generation_config.eos_token_id = [tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids(END_OF_TURN)]
+    model.generation_config.no_repeat_ngram_size = NO_REPEAT
     pretrain(model, _token_rows(tokenizer, texts, spec=spec), spec=spec)
     metadata = {"base_model_name": NAME, "is_finetuned_model": False, "stand_in": True}
     write_model_folder(model, tokenizer, output, metadata=metadata, readme=README)

@@ -8,6 +8,7 @@ import pytest
 
 from mlops.trainer import stand_in
 from mlops.trainer.corpus import base_texts, is_base_conversation
+from mlops.trainer.generate import generate_answers
 from mlops.trainer.stand_in import BaseModel, build_base
 
 
@@ -27,6 +28,25 @@ def test_same_specification_gives_the_same_bytes(tmp_path: Path, monkeypatch: py
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
     assert "NOT Microsoft's weights" in (tmp_path / "one" / "README.md").read_text(encoding="utf-8")
     assert "stand_in: true" in (tmp_path / "one" / "MLmodel").read_text(encoding="utf-8")
+
+
+def test_it_never_says_the_same_three_tokens_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own default, which evaluation and serving keep to: a loop is an answer that no rollout lets pass."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    texts = list(islice(base_texts(), 100))
+    monkeypatch.setattr(stand_in, "base_texts", lambda: texts)
+    build_base(
+        tmp_path, spec=BaseModel(vocab_size=400, hidden_size=16, num_layers=1, intermediate_size=16, num_tokens=2048)
+    )
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "components" / "tokenizer")
+    said: list[list[int]] = []
+    monkeypatch.setattr(tokenizer, "decode", lambda tokens, **_: said.append(tokens) or "")
+    chats = [[{"role": "user", "content": "Hello!"}]]
+    generate_answers(model, tokenizer, chats, batch_tokens=512, max_length=64, max_new_tokens=40)
+    grams = list(zip(said[0], said[0][1:], said[0][2:], strict=False))
+    assert len(set(grams)) == len(grams) > 10
 
 
 def test_base_conversations_are_a_fixed_quarter() -> None:
