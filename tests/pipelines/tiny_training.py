@@ -1,8 +1,11 @@
 """Fine-tune a model of a few thousand weights with the trainer itself: `python tiny_training.py OUTPUT`."""
 
 import json
+import os
 import sys
 from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before the libraries are imported: nothing is looked up
 
 from transformers import Phi3Config, Phi3ForCausalLM
 
@@ -11,7 +14,7 @@ from mlops.trainer.tokenizer import train_tokenizer
 
 CHATS = [
     [{"role": "user", "content": f"Do you like {color}?"}, {"role": "assistant", "content": f"Yes, {color} is nice."}]
-    for color in ("red", "green", "blue", "black", "white")
+    for color in ("red", "green", "blue", "black", "white", "pink", "brown", "gold", "gray", "yellow")
 ]
 
 output, base = Path(sys.argv[1]), Path("base")
@@ -23,6 +26,6 @@ Phi3ForCausalLM(Phi3Config(vocab_size=len(tokenizer), max_position_embeddings=64
 )
 tokenizer.save_pretrained(base)
 Path("chats.jsonl").write_text("".join(json.dumps({"messages": chat}) + "\n" for chat in CHATS))
-files = {"pytorch_model_path": base, "train_file_path": "chats.jsonl", "validation_file_path": "chats.jsonl"}
-values = files | {"mlflow_model_folder": output, "max_steps": 2}
+files = {f"{split}_file_path": "chats.jsonl" for split in ("train", "validation", "test")}
+values = files | {"pytorch_model_path": base, "mlflow_model_folder": output, "max_steps": 2, "logging_steps": 1}
 sys.exit(finetune.main([f"--{name}={value}" for name, value in values.items()]))
