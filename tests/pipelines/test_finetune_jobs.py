@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
+from safetensors.numpy import load_file
 
 from mlops import planning
 from mlops.emulator import daemon
@@ -140,18 +141,23 @@ def test_force_pays_again(begin: Begin) -> None:
     assert begin("true").name == f"{first.name}-2"
 
 
+def download(ml: MLClient, job: str, output: str, folder: Path) -> Path:
+    """Return the folder of a job's output, downloaded."""
+    ml.jobs.download(job, output_name=output, download_path=folder)
+    return folder / "named-outputs" / output
+
+
 def test_an_alignment_is_the_second_step_of_the_job(begin: Begin, ml: MLClient, tmp_path: Path) -> None:
     """`alignment: dpo`: fine-tuning, then DPO on its model, in one job; plan, cost and record cover both."""
     said, file = StringIO(), tmp_path / "preferences.jsonl"
     chosen, rejected = ([{"role": "assistant", "content": text}] for text in ("Yes, red is nice.", "white white white"))
     row = {"prompt": [{"role": "user", "content": "Do you like red?"}], "chosen": chosen, "rejected": rejected}
     file.write_text(f"{json.dumps(row)}\n" * 10)
-    dpo = {"ALIGNMENT": "dpo", "PREFERENCES": str(file), "DPO": "{learning_rate: 0.01, num_train_epochs: 3}"}
+    often = "{learning_rate: 0.01, num_train_epochs: 3, logging_steps: 1}"
+    dpo = {"ALIGNMENT": "dpo", "PREFERENCES": str(file), "DPO": often}
     job = begin(f"python {TINY} $OUTPUT", said=said, **dpo)
-    assert {step.display_name: step.status for step in ml.jobs.list(parent_job_name=job.name)} == {
-        "training": "Completed",
-        "alignment": "Completed",
-    }
+    steps = {step.display_name: step.name for step in ml.jobs.list(parent_job_name=job.name)}
+    assert steps.keys() == {"training", "alignment"}
     first, second = job.measured.losses["loss"], job.measured.losses["dpo_loss"]
     assert first[-1][0] == 2
     assert second[0][1] == pytest.approx(0.6931, abs=1e-3)  # ln 2: it is its own reference
@@ -161,8 +167,12 @@ def test_an_alignment_is_the_second_step_of_the_job(begin: Begin, ml: MLClient, 
     assert job.plan.usd == pytest.approx(2 * job.alignment.plan.usd, rel=0.1)  # a node is prepared twice
     assert job.display_name.endswith("-dpo")
     assert "DPO on 10 preferences" in said.getvalue()
-    ml.jobs.download(job.name, output_name="trained_model", download_path=tmp_path)
-    assert "aligned by DPO on 9 preferences" in (tmp_path / "named-outputs/trained_model/README.md").read_text()
+    tuned = download(ml, steps["training"], "mlflow_model_folder", tmp_path / "tuned")
+    aligned = download(ml, job.name, "trained_model", tmp_path / "aligned")
+    assert "aligned by DPO on 9 preferences" in (aligned / "README.md").read_text()
+    before, after = (load_file(folder / "model" / "model.safetensors") for folder in (tuned, aligned))
+    assert before.keys() == after.keys()
+    assert not all((before[name] == after[name]).all() for name in before)
     assert begin(f"python {TINY} $OUTPUT", **dpo).name == job.name
 
 

@@ -1,14 +1,11 @@
-"""A second step of training moves the model towards the answers that people prefer."""
+"""What a second step of training learns from; that it learns is shown by tests/pipelines/test_finetune_jobs.py."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from safetensors.torch import load_file
 
-from mlops.trainer.align import main
 from mlops.trainer.errors import TrainerError
 from mlops.trainer.preferences import read_preferences
 
@@ -21,29 +18,6 @@ def write(path: Path, *records: Any) -> Path:
     """Write one record a line."""
     path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
     return path
-
-
-def test_the_preferred_answer_gains(base_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The loss starts at ln 2, where the model is its own reference, and falls; the written weights moved."""
-    file = write(tmp_path / "train.jsonl", *[{"prompt": ASKED, "chosen": YES, "rejected": NO}] * 10)
-    values = {
-        "mlflow_model_path": base_folder,
-        "train_file_path": file,
-        "mlflow_model_folder": tmp_path / "model",
-        "learning_rate": 0.01,
-        "num_train_epochs": 2,
-        "per_device_train_batch_size": 3,
-        "logging_steps": 1,
-        "apply_lora": "true",
-    }
-    assert main([f"--{name}={value}" for name, value in values.items()]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    losses = [float(line.split(" loss ")[1].split()[0]) for line in lines if " loss " in line]
-    assert losses[0] == pytest.approx(0.6931, abs=1e-3)
-    assert losses[-1] < 0.5
-    before, after = (load_file(folder / "model" / "model.safetensors") for folder in (base_folder, tmp_path / "model"))
-    assert before.keys() == after.keys()
-    assert not all(torch.equal(before[name], after[name]) for name in before)
 
 
 @pytest.mark.parametrize(
