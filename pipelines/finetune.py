@@ -59,7 +59,7 @@ def finetune(context: Context, data: DataAsset) -> FineTuningJob:
         num_gpus=made.plan.num_gpus,
         parameters=made.parameters.values,
         plan=made.plan,
-        alignment=made.alignment and made.alignment.record,
+        alignment=made.alignment.record if made.alignment else None,
         measured=measured,
         trained_model=f"azureml://jobs/{name}/outputs/trained_model",
         studio_url=jobs.studio_url(context.workspace, name),
@@ -80,8 +80,9 @@ def _as_planned(context: Context, made: Recipe, name: str) -> Recipe:
     except RecordError:
         return made
     if isinstance(before, FineTuningJob) and before.name == name:
-        second = made.alignment and before.alignment and replace(made.alignment, plan=before.alignment.plan)
-        return replace(made, plan=before.plan, alignment=second)
+        made = replace(made, plan=before.plan)
+        if made.alignment and before.alignment:
+            made = replace(made, alignment=replace(made.alignment, plan=before.alignment.plan))
     return made
 
 
@@ -100,7 +101,9 @@ def _request(context: Context, data: DataAsset, made: Recipe) -> FinetuningReque
         validation_uri=data.validation.uri,
         test_uri=data.test.uri,
         parameters=parameters,
-        alignment=second and AlignmentRequest(second.component, second.preferences.uri, second.parameters.values),
+        alignment=AlignmentRequest(second.component, second.preferences.uri, second.parameters.values)
+        if second
+        else None,
         tags={"idempotency_key": made.key, "content_hash": data.content_hash, "run": context.run},
     )
 

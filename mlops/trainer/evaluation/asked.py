@@ -33,8 +33,9 @@ class Asked:
 
     def prompt(self, number: int) -> str:
         """Give the last thing the user said before the answer that is asked for."""
-        asked = [*self.rows, *self.cases][number]
-        return next((message["content"] for message in reversed(asked.messages) if message["role"] == "user"), "")
+        case = number - len(self.rows)
+        messages = self.rows[number].messages if case < 0 else self.cases[case].messages
+        return next((message["content"] for message in reversed(messages) if message["role"] == "user"), "")
 
 
 def read_asked(files: Files, *, num_examples: int | None, num_generations: int) -> Asked:
