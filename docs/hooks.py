@@ -72,7 +72,7 @@ def made(stage: str, record: type[BaseModel]) -> Iterator[str]:
 def section(name: str, schema: dict[str, Any], base: dict[str, Any]) -> Iterator[str]:
     """Yield a section of the settings as a table."""
     part = resolved(schema["properties"][name], schema)
-    yield f"### `{name}`\n\n{part['description']}\n\n| setting | type | base | |\n| --- | --- | --- | --- |"
+    yield f"### `{name}`\n\n{part['description']}\n\n| setting | type | base | meaning |\n| --- | --- | --- | --- |"
     yield from rows(name, part, schema, base.get(name, {}))
     yield ""
 
