@@ -166,3 +166,10 @@ def test_what_code_owners_guard_is_there() -> None:
     paths = [line.split()[0] for line in lines if not line.startswith("#")]
     assert "/.github/" in paths
     assert [path for path in paths if not (ROOT / path.strip("/")).exists()] == []
+
+
+def test_every_test_runs_in_one_part_of_ci(jobs: dict[str, Any]) -> None:
+    """What the part of the rest leaves out are exactly the folders that have parts of their own."""
+    parts = {part["paths"] for part in jobs["ci/tests"]["strategy"]["matrix"]["include"]}
+    (rest,) = [part for part in parts if part.startswith("--ignore-glob=")]
+    assert {str(path.relative_to(ROOT)) for path in ROOT.glob(rest.partition("=")[2])} == parts - {rest}
