@@ -1,4 +1,4 @@
-"""Histograms."""
+"""Histograms, and curves of losses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from mlops.datasets.lengths import Lengths
-from mlops.reports.plots import length_histogram, turn_histogram
+from mlops.reports.plots import length_histogram, losses, turn_histogram
 
 
 @pytest.mark.parametrize("turns", [{2: 1}, {2: 10, 4: 3}, dict.fromkeys(range(2, 400, 2), 5), {2: 1, 100_000: 1}])
@@ -25,3 +25,12 @@ def test_the_limit_is_drawn_where_it_is_seen() -> None:
     )
     assert "stroke-dasharray" in length_histogram(lengths, limit=70)
     assert "stroke-dasharray" not in length_histogram(lengths, limit=4096)
+
+
+@pytest.mark.parametrize(("second", "num_axes"), [({}, 1), ({"dpo_loss": [(1, 0.69), (2, 0.6)]}, 2)])
+def test_an_alignments_loss_has_axes_of_its_own(second: dict[str, list[tuple[int, float]]], num_axes: int) -> None:
+    """It is another loss than that of fine-tuning, and its steps begin anew."""
+    svg = losses({"loss": [(1, 4.0), (2, 3.5)], "eval_loss": [(2, 3.6)]} | second)
+    ET.fromstring(svg)  # noqa: S314 - drawn by us
+    assert svg.count('id="axes_') == num_axes
+    assert ("alignment" in svg) == bool(second)
