@@ -28,8 +28,6 @@ def rows(site: Site) -> Iterator[Row]:
         _time(site.journal[before:], detection, safe)
     missed = Counter(kind for kind, end in ends if end == "COMMITTED")
     yield at_most("missed regressions, real", missed, len(ends), MOST_MISSED)
-    paused = Counter(kind for kind, end in ends if end == "PAUSED")
-    yield at_most("of them left to a person, real", paused, len(ends), 1)
     yield Row("detection, median (from the first weight in effect)", _spread(detection), "", held=True)
     yield Row("time to safe, median (from there to the last answer)", _spread(safe), "", held=True)
 
