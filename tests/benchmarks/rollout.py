@@ -38,7 +38,10 @@ def main() -> int:
     table, is_held = Table(title="Rollout"), True
     for column in ("measure", "ours", "peer", "floor", "verdict"):
         table.add_column(column)
-    for part in sys.argv[1:] or PARTS:
+    parts = sys.argv[1:] or [*PARTS]
+    if unknown := {*parts} - {*PARTS}:
+        sys.exit(f"no part of this: {', '.join(unknown)}; choose of {', '.join(PARTS)}")
+    for part in parts:
         for row in PARTS[part]():
             table.add_row(row.measure, row.ours, "none publishes it", row.floor, "held" if row.held else "MISSED")
             is_held &= row.held
