@@ -2,7 +2,8 @@
 
 The stand-in base model learns real conversations (chitchat) by the project's own trainer, with the settings of `local`.
 The champion learns from half of the data. Candidate, champion and base are scored by the evaluation and judged by the
-gate, twice: by the rules that ship (no worse than the champion by more than 1 %), and by one that asks to be better.
+gate, twice: by the rules that ship (no worse than the champion by more than 1 %), and by one that asks to be better by
+a quarter of a percent. Not better at all: paired examples are so sharp that they tell one seed from another (0.1 %).
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ SHIPPED = GateSettings(
     min_examples=SETTINGS.gate.min_examples,
 )
 BETTER = SHIPPED.model_copy(
-    update={"rules": (Rule(metric="loss", against="champion", greater_is_better=False, min_relative_change=0.0),)}
+    update={"rules": (Rule(metric="loss", against="champion", greater_is_better=False, min_relative_change=0.0025),)}
 )
 ACCEPTED, REJECTED, OPEN = Verdict.ACCEPTED, Verdict.REJECTED, Verdict.INCONCLUSIVE
 
@@ -64,7 +65,7 @@ class Candidate:
 CHAMPION = Candidate()
 CANDIDATES = {
     "twice the data": Candidate(share=2.0, shipped=(ACCEPTED,), better=(ACCEPTED,)),
-    "another seed": Candidate(seed=7, shipped=(ACCEPTED, OPEN), better=(OPEN,)),
+    "another seed": Candidate(seed=7, shipped=(ACCEPTED, OPEN), better=(OPEN, REJECTED)),
     "a tenth of the data": Candidate(share=0.1),
     "learning rate x 100": Candidate(rate=100.0),
     "shuffled answers": Candidate(shuffled=True),
