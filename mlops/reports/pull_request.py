@@ -68,7 +68,8 @@ def _measured(decision: GateDecision) -> str:
     """Return the decision with the flaw or the figure that it rests on first."""
     if decision.flaws:
         return f"{decision.outcome.capitalize()}: {decision.flaws[0].detail}"
-    first = next(result for result in decision.results if result.verdict is decision.verdict)
+    asked = (result for result in decision.results if result.severity == "block")
+    first = next(result for result in asked if result.verdict is decision.verdict)
     instead = "" if first.reference is None else f" instead of {first.reference:.4g}"
     return f"{decision.outcome.capitalize()}: {first.rule} {first.candidate:.4g}{instead}"
 

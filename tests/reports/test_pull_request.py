@@ -45,15 +45,16 @@ def test_the_verdict_stands_first(jobs: dict[str, str], headline: str) -> None:
 
 
 def trial(verdict: Verdict, *, flaws: tuple[Flaw, ...] = (), lasts: bool = True) -> Trial:
-    """Return a trial that was judged so, on two rules of which the second decides if it was not accepted."""
+    """Return a trial that was judged so: two rules count, of which the second decides if it was not accepted."""
     plan, took = FinetuningPlan.model_construct(hours=2.0, usd=7.34), Measured.model_construct(hours=0.5, usd=1.84)
     data = DataAsset.model_construct(train=Split.model_construct(rows=1200))
     job = FineTuningJob.model_construct(data=data, plan=plan, measured=took, studio_url="https://training")
     evaluation = Evaluation.model_construct(job=job, studio_url="https://evaluation")
     met = {"rule": "loss against champion", "verdict": Verdict.ACCEPTED, "candidate": 3.4, "reference": 3.6}
     missed = {"rule": "empty threshold", "verdict": verdict, "candidate": 0.2, "reference": None}
+    warned = {"rule": "repetition", "verdict": verdict, "candidate": 0.9, "reference": None, "severity": "warn"}
     asked = {"slice": None, "severity": "block", "reason": "0.2 of the answers are empty"}
-    results = tuple(RuleResult.model_construct(**asked, **said) for said in (met, missed))
+    results = tuple(RuleResult.model_construct(**(asked | said)) for said in (warned, met, missed))
     record = GateDecision.model_construct(
         evaluation=evaluation, verdict=verdict, override=None, flaws=flaws, results=results
     )
