@@ -16,8 +16,8 @@ def variables(python: Path) -> dict[str, str]:
     """Return the variables of the emulator that are for everyone, with a Python first on the path.
 
     Logs are followed while they are written, so Python does not hold them back. Jobs and deployments share the
-    machine's cores, so OpenMP's threads sleep while they wait: spinning, a training beside a busy program takes twice as
-    long.
+    machine's cores, so OpenMP's threads sleep while they wait: spinning, a training beside a busy program takes twice
+    as long.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_PRIVATE)}
     path = f"{python.parent}{os.pathsep}{kept.get('PATH', os.defpath)}"
