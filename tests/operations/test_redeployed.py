@@ -94,7 +94,6 @@ def test_a_candidate_that_hangs_loses_its_traffic_by_itself(short: Place) -> Non
     finally:
         hanging.resume()
     assert state.phase == "ROLLED_BACK", state.reason
-    assert "5 requests in a row failed" in state.reason
     assert "x 408" in state.reason, state.reason
     assert short.writes(since) == [FIRST, BACK]
     assert time.monotonic() - start < MOST_S
