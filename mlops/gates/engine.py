@@ -20,6 +20,7 @@ from mlops.gates.statistics import (
     examples_needed,
     holm,
     power_to_see,
+    reach_for,
 )
 from mlops.records import Flaw, RuleResult, Verdict
 
@@ -154,7 +155,8 @@ def _result(finding: _Finding, settings: GateSettings, tests: int) -> RuleResult
     low, high = estimate.interval(confidence)
     verdict = _verdict(finding, _least(rule, settings))
     error = estimate.spread / math.sqrt(size)
-    seen = distance_seen(error, alpha=finding.alpha / tests, power=settings.power)
+    reach = reach_for(high - estimate.change, alpha=finding.alpha, tests=tests)
+    seen = distance_seen(error, reach=reach, power=settings.power)
     result = RuleResult(
         rule=finding.name,
         metric=rule.metric,
@@ -193,9 +195,10 @@ def _more(finding: _Finding, settings: GateSettings, tests: int) -> int | None:
 
 def expected_power(result: RuleResult, change: float, *, tests: int = 1) -> float:
     """Return how surely an evaluation like this one rejects a candidate whose true change is this one."""
-    alpha = (1 - result.confidence) / 2 / tests
+    alpha = (1 - result.confidence) / 2
     spread = abs(result.change / result.effect) if result.effect else 0.0
-    return power_to_see(result.required - change, spread / math.sqrt(result.num_examples), alpha=alpha)
+    reach = reach_for(result.high - result.change, alpha=alpha, tests=tests)
+    return power_to_see(result.required - change, spread / math.sqrt(result.num_examples), reach=reach)
 
 
 def _reason(result: RuleResult, power: float) -> str:

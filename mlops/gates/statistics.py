@@ -228,11 +228,19 @@ def examples_needed(distance: float, spread: float, *, alpha: float, power: floa
     return (reach * spread / distance) ** 2
 
 
-def power_to_see(distance: float, error: float, *, alpha: float) -> float:
-    """Return how surely a one-sided test sees a true distance, in the direction that it tests for."""
-    return float(ndtr(distance / error + ndtri(alpha)))
+def power_to_see(distance: float, error: float, *, reach: float) -> float:
+    """Return how surely a bound that reaches so far from its estimate stays short of a true distance.
+
+    The reach is the interval's own, which knows of skewness; the estimate itself is taken as normal.
+    """
+    return float(ndtr((distance - reach) / error))
 
 
-def distance_seen(error: float, *, alpha: float, power: float) -> float:
-    """Return the true distance that a one-sided test sees with this power."""
-    return float(error * (ndtri(power) - ndtri(alpha)))
+def distance_seen(error: float, *, reach: float, power: float) -> float:
+    """Return the true distance that a bound of this reach stays short of with this power."""
+    return reach + error * float(ndtri(power))
+
+
+def reach_for(reach: float, *, alpha: float, tests: int) -> float:
+    """Return how far a bound at `alpha` reaches once that error is shared by so many tests."""
+    return reach * float(ndtri(alpha / tests) / ndtri(alpha))

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from scipy import optimize, special, stats
 
 from mlops.gates import statistics
-from mlops.gates.statistics import Mean, PairedShare, Share, examples_needed, holm, power_to_see
+from mlops.gates.statistics import (
+    Mean,
+    PairedShare,
+    Share,
+    distance_seen,
+    examples_needed,
+    holm,
+    power_to_see,
+    reach_for,
+)
 
 VALUES = np.random.default_rng(3).exponential(1, 150) - 0.9
 
@@ -103,5 +112,13 @@ def test_the_examples_needed_have_the_power_they_were_asked_for() -> None:
     """Number of examples and power are each other's inverse."""
     number = examples_needed(0.1, 1.0, alpha=0.025, power=0.8)
     assert number == pytest.approx(785, abs=1)
-    assert power_to_see(0.1, 1 / number**0.5, alpha=0.025) == pytest.approx(0.8)
+    error = 1 / number**0.5
+    assert power_to_see(0.1, error, reach=1.96 * error) == pytest.approx(0.8, abs=1e-4)
+    assert distance_seen(error, reach=1.96 * error, power=0.8) == pytest.approx(0.1, abs=1e-4)
     assert examples_needed(0.0, 1.0, alpha=0.025, power=0.8) == float("inf")
+
+
+def test_an_error_that_is_shared_makes_bounds_reach_farther() -> None:
+    """Half of 5 % a side is 1.96 standard errors, half of that 2.24 (Bonferroni)."""
+    assert reach_for(1.96, alpha=0.025, tests=1) == pytest.approx(1.96)
+    assert reach_for(1.96, alpha=0.025, tests=2) == pytest.approx(2.24, abs=0.01)
