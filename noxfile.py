@@ -56,8 +56,9 @@ def install(session: nox.Session, *groups: str, parts: str = "local") -> None:
 
 
 def sources() -> dict[str, str]:
-    """Return where pip is told to find packages, in the words of uv, which reads none of pip's settings."""
+    """Return where pip is told to find packages and whom to trust, in the words of uv, which reads no settings of pip."""
     words = {
+        "cert": "SSL_CERT_FILE",
         "default-timeout": "UV_HTTP_TIMEOUT",
         "extra-index-url": "UV_INDEX",
         "find-links": "UV_FIND_LINKS",
