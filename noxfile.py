@@ -56,7 +56,7 @@ def install(session: nox.Session, *groups: str, parts: str = "local") -> None:
 
 
 def sources() -> dict[str, str]:
-    """Return where pip is told to find packages and whom to trust, in the words of uv, which reads no settings of pip."""
+    """Return where pip finds packages and whom it trusts, in the words of uv, which reads none of pip's settings."""
     words = {
         "cert": "SSL_CERT_FILE",
         "default-timeout": "UV_HTTP_TIMEOUT",
