@@ -141,7 +141,8 @@ def _drawn(figure: Figure) -> str:
 def forest(rows: Sequence[Interval]) -> str:
     """Return one line per rule: the change for the better with its interval, and a mark where it had to reach.
 
-    All in standard deviations of the examples' differences, so that metrics of any unit stand side by side.
+    All in standard deviations of the examples' differences, so that metrics of any unit stand side by side. A mark that
+    is far beyond all intervals stands at the edge, as an arrow.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -149,14 +150,25 @@ def forest(rows: Sequence[Interval]) -> str:
     with mpl.rc_context(SETTINGS):  # type: ignore[arg-type]  # its names are literals
         figure = Figure((8.0, 0.9 + 0.42 * len(rows)), layout="constrained")
         axes = figure.add_subplot()
+        left, right = _reach(rows)
         for place, row in enumerate(rows):
             color, line = (BARS, "-") if row.met else (TEXT, "--")
             axes.plot([row.low, row.high], [place, place], linewidth=2, color=color, linestyle=line)
             axes.plot(row.change, place, "o", color=color, markersize=7)
-            axes.plot(row.required, place, "|", color=TEXT, markersize=16, markeredgewidth=2)
+            mark, size = ("|", 16) if left < row.required < right else ("<" if row.required < 0 else ">", 6)
+            place_of_mark = min(max(row.required, left), right)
+            axes.plot(place_of_mark, place, mark, color=TEXT, markersize=size, markeredgewidth=2, clip_on=False)
         axes.axvline(0, color=TEXT, linewidth=0.6, alpha=0.6)
         axes.set_yticks(range(len(rows)), [row.label for row in rows])
         axes.invert_yaxis()
         axes.margins(y=0.12)
-        axes.set_xlabel("← worse · change in standard deviations · better →")
+        axes.set_xlim(left, right)
+        figure.supxlabel("← worse · change in standard deviations · better →", fontsize="medium")
         return _drawn(figure)
+
+
+def _reach(rows: Sequence[Interval]) -> tuple[float, float]:
+    """Return the ends of an axis on which no interval is small: they and 0, and half as much on either side."""
+    low, high = min(0.0, *(row.low for row in rows)), max(0.0, *(row.high for row in rows))
+    beyond = (high - low) / 2 or 1.0
+    return low - beyond, high + beyond
