@@ -172,11 +172,12 @@ def _stuck(context: Context, made: Recipe, name: str) -> str:
 
 
 def _measure(context: Context, made: Recipe, name: str, end: Snapshot, history: dict[str, list[Point]]) -> Measured:
-    """Say what the job took beside its plan, keep its loss curve and its timing; return it."""
+    """Say what the job took beside its plan, keep its cost, loss curve and timing; return it."""
     plan, hours = made.plan, end.hours
     usd, runtime = hours * plan.usd_per_hour, history.get("train_runtime")
     rate = plan.tokens / runtime[-1].value if runtime else None
     context.say(f"took {hours:.2f} h and {usd:.2f} USD; planned were {plan.hours:.2f} h and {plan.usd:.2f} USD")
+    jobs.keep_cost(context.workspace, name, usd)
     if rate and runtime:
         _keep_timing(context, made, name, end, training_s=runtime[-1].value)
     losses = {key: kept for key in plots.LOSSES if (kept := _thinned(history.get(key, [])))}

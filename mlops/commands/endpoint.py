@@ -30,22 +30,28 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def status(environment: str, from_azure: bool, as_json: bool) -> None:
-    """Show the endpoint's deployments, their models and their traffic, and where its rollout stands."""
+    """Show the endpoint with its traffic and its rollout, the youngest jobs and models, and this month's cost."""
     import json
 
     from mlops.operations import endpoint, lineage
+    from mlops.operations.overview import overview
     from mlops.operations.site import Site
     from mlops.reports.tables import show, terminal
 
     site = Site.of(environment, terminal())
-    found = site.find()
+    found, rest = site.look(), overview(site)
     if as_json:
-        print(json.dumps(endpoint.document(site.workspace, found), indent=2))
+        print(json.dumps(endpoint.document(site.workspace, found) | rest.document, indent=2))
         return
-    show(site.console, endpoint.table(site.workspace, found))
-    site.say(endpoint.progress(found))
+    if found:
+        show(site.console, endpoint.table(site.workspace, found))
+        site.say(endpoint.progress(found))
+    else:
+        site.say(f"there is no endpoint {site.endpoint} yet")
+    for table in rest.tables:
+        show(site.console, table)
     if from_azure:
-        show(site.console, lineage.table(site.workspace, found))
+        show(site.console, lineage.table(site.workspace, site.find()))
 
 
 def rollback(environment: str) -> None:

@@ -19,8 +19,10 @@ def table(workspace: Workspace, endpoint: Endpoint) -> Table:
     return tables.traffic(endpoint.name, endpoint.traffic, _models(workspace, endpoint))
 
 
-def document(workspace: Workspace, endpoint: Endpoint) -> dict[str, Any]:
+def document(workspace: Workspace, endpoint: Endpoint | None) -> dict[str, Any]:
     """Return the same for programs."""
+    if endpoint is None:
+        return {"endpoint": None, "deployments": {}, "rollout": None}
     models = _models(workspace, endpoint)
     return {
         "endpoint": endpoint.name,

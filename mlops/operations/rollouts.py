@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from mlops.errors import AzureError, InputError, Refusal
-from mlops.operations import conversations, monitoring, notify
+from mlops.operations import champion, conversations, monitoring, notify
 from mlops.operations.site import RUNS
 from mlops.records import Moment
 from mlops.rollout import breadcrumb, machine
@@ -162,15 +162,20 @@ def crew(site: Site, *, candidate: str, examples: Sequence[Example], id: str, st
 
 
 def run(crew: Crew, state: State) -> State:
-    """Run a rollout; when it is interrupted, give the traffic back first.
+    """Run a rollout, and let the models' tags follow; when it is interrupted, give the traffic back first.
 
     Raises KeyboardInterrupt after that.
     """
+    site = crew.told.site
+    served = champion.models(site, crew.endpoint)
     try:
-        return crew.runner.run(state)
+        ended = crew.runner.run(state)
     except KeyboardInterrupt:
-        crew.runner.run(crew.runner.order(crew.runner.state, "abort", "interrupted"))
+        ended = crew.runner.run(crew.runner.order(crew.runner.state, "abort", "interrupted"))
+        champion.follow(site, ended, served)
         raise
+    champion.follow(site, ended, served)
+    return ended
 
 
 def give(site: Site, command: Command, *, reason: str) -> State | None:

@@ -50,12 +50,16 @@ class Site:
             os.environ.update(client.start_emulator())
         return client.connect(self.settings.workspace)
 
+    def look(self) -> Endpoint | None:
+        """Return the endpoint, or None before the first release."""
+        return endpoints.find(self.workspace, self.endpoint)
+
     def find(self) -> Endpoint:
         """Return the endpoint.
 
         Raises InputError if there is none.
         """
-        found = endpoints.find(self.workspace, self.endpoint)
+        found = self.look()
         if found is None:
             raise InputError(f"endpoint {self.endpoint} does not exist in {self.environment}: make a release first")
         return found

@@ -139,6 +139,6 @@ def _distance(name: str, found: Distance, limit: float) -> tuple[str, str, str, 
 def traffic(endpoint: str, weights: Mapping[str, int], models: Mapping[str, str]) -> Table:
     """Return which deployment of an endpoint serves which model to how many users."""
     rows = tuple(
-        (name, f"{weight} %", "█" * (weight // 5), models.get(name, "")) for name, weight in sorted(weights.items())
+        (name, f"{weight} %", "█" * -(-weight // 10), models.get(name, "")) for name, weight in sorted(weights.items())
     )
     return Table(f"Endpoint {endpoint}", ("deployment", "traffic", "", "model"), rows)

@@ -196,3 +196,13 @@ def register_model(
             model.description, model.tags = description, merged
             workspace.ml.models.create_or_update(model)
     return f"azureml:{name}:{version}"
+
+
+def move(workspace: Workspace, id: str, stage: str) -> None:  # noqa: A002 - the word of the records
+    """Tag a registered model as CANDIDATE, CHAMPION or RETIRED."""
+    _, name, version = id.split(":")
+    with azure_errors(f"tag model {id} as {stage}"):
+        model = workspace.ml.models.get(name, version)
+        if model.tags.get(STAGE) != stage:
+            model.tags = {**model.tags, STAGE: stage}
+            workspace.ml.models.create_or_update(model)

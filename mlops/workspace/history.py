@@ -6,7 +6,7 @@ import io
 import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
@@ -25,12 +25,14 @@ ENDED: Final = frozenset({"Completed", "Failed", "Canceled", "NotResponding"})
 SCOPE: Final = "https://ml.azure.com/.default"
 TIMEOUT_S: Final = 30.0
 LOG_TAIL_BYTES: Final = 64 * 1024
+COST: Final = "usd"
+"""The tag of a job that says what it cost."""
 BINDING: Final = re.compile(r"\$\{\{parent\.jobs\.([\w-]+)\.outputs")
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job or a step of one; `started` and `ended` are known of what was looked at alone."""
+    """A job or a step of one; `started` and `ended` are known of what was looked at alone, `usd` once it is over."""
 
     name: str
     display_name: str
@@ -42,6 +44,7 @@ class Job:
     started: datetime | None = None
     ended: datetime | None = None
     error: str = ""
+    usd: float | None = None
     logs: Mapping[str, str] | None = None
     """Addresses of the log files, which hold a signature: read them, never show them."""
 
@@ -63,6 +66,13 @@ def jobs(workspace: Workspace, *, most: int) -> list[Job]:
     """Return the youngest jobs, youngest first."""
     with azure_errors("list the jobs"):
         return [_job(found) for found in islice(filter(None, workspace.ml.jobs.list()), most)]
+
+
+def jobs_since(workspace: Workspace, begin: datetime) -> list[Job]:
+    """Return the jobs that were made since then, youngest first."""
+    with azure_errors("list the jobs"):
+        found = map(_job, filter(None, workspace.ml.jobs.list()))
+        return list(takewhile(lambda job: job.created is None or job.created >= begin, found))
 
 
 def job(workspace: Workspace, name: str) -> Job:
@@ -141,7 +151,7 @@ def _points(entries: list[Mapping[str, Any]]) -> list[Point]:
 
 
 def _job(found: Any) -> Job:
-    status = str(getattr(found.status, "value", found.status))
+    status, cost = str(getattr(found.status, "value", found.status)), (found.tags or {}).get(COST)
     return Job(
         name=found.name,
         display_name=found.display_name or found.name,
@@ -149,6 +159,7 @@ def _job(found: Any) -> Job:
         kind=str(found.type),
         status=status,
         created=found.creation_context.created_at if found.creation_context else None,
+        usd=float(cost) if cost else None,
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlops.compute.cluster import SERVERLESS
 from mlops.errors import AzureError, Refusal
+from mlops.workspace import history
 from mlops.workspace.client import quiet
 from mlops.workspace.errors import azure_errors
 from mlops.workspace.runs import watch
@@ -252,6 +253,12 @@ def keep_timing(workspace: Workspace, name: str, workload: str, *, tokens_per_s:
     """Write how fast a job was into its tags, where the plans of later jobs of the workload find it."""
     with azure_errors(f"tag job {name}"):
         workspace.ml.jobs.update(name, tags={workload: json.dumps([tokens_per_s, preparation_h])})
+
+
+def keep_cost(workspace: Workspace, name: str, usd: float) -> None:
+    """Write what a job cost into its tags, where `mlops status` finds it."""
+    with azure_errors(f"tag job {name}"):
+        workspace.ml.jobs.update(name, tags={history.COST: f"{usd:.4f}"})
 
 
 def timings(workspace: Workspace, workload: str) -> list[tuple[float, float]]:

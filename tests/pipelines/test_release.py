@@ -53,6 +53,8 @@ def test_lineage_is_known_to_azure_alone(first: Released, tmp_path: Path) -> Non
     assert "azureml:" in lines["register"]
     before = list(STAGES)[: list(STAGES).index("deploy")]
     assert [stage for stage in before if first[stage].digest[:12] not in lines[stage]] == []
+    cost = f"{first['finetune'].measured.usd:.2f}"
+    assert any("Completed" in line and cost in line for line in result.stdout.splitlines())
     assert list(tmp_path.iterdir()) == []
 
 

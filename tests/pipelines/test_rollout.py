@@ -35,6 +35,13 @@ def test_the_second_climbs_the_planned_weights(second: Released) -> None:
     ]
 
 
+def test_the_models_tags_follow_the_traffic(first: Released, second: Released) -> None:
+    """The model that serves is the champion, the one before it is retired."""
+    registered = [released["register"] for released in (first, second)]
+    models = [second.site.model(record.name, record.version) for record in registered]
+    assert [model.tags["stage"] for model in models] == ["retired", "champion"]
+
+
 def test_a_retired_deployment_cannot_climb_back(second: Released) -> None:
     """The rollout of an older run is refused: somebody else serves now, and was never compared with it."""
     before = second.site.requests()[-1]["sequence"]
