@@ -50,6 +50,7 @@ def status(environment: str, from_azure: bool, as_json: bool) -> None:
         site.say(f"there is no endpoint {site.endpoint} yet")
     for table in rest.tables:
         show(site.console, table)
+    site.say(rest.cost)
     if from_azure:
         show(site.console, lineage.table(site.workspace, site.find()))
 

@@ -28,13 +28,19 @@ class Overview:
 
     @property
     def tables(self) -> tuple[Table, ...]:
-        """Return it for people."""
+        """Return it for people; what there is none of is left out."""
         jobs = tuple((each.display_name, each.status, _day(each.created), _cost(each.usd)) for each in self.jobs)
         models = tuple((f"{each.name}:{each.version}", _stage(each), _day(each.created)) for each in self.models)
-        return (
-            Table(f"Jobs: {self.usd:.2f} USD for fine-tuning this month", ("job", "status", "created", "USD"), jobs),
+        found = (
+            Table("Jobs", ("job", "status", "created", "USD"), jobs),
             Table("Models", ("model", "stage", "created"), models),
         )
+        return tuple(table for table in found if table.rows)
+
+    @property
+    def cost(self) -> str:
+        """Return in a line what was spent."""
+        return f"fine-tuning this month: {self.usd:.2f} USD"
 
     @property
     def document(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ def test_the_overview_tells_what_runs_what_it_cost_and_which_model_is_the_champi
     model = ModelVersion("chat", "7", WHEN, "", {"stage": "champion"})
     found = Overview((running, Job(**{**vars(done), "usd": 1.25})), (model,), usd=20.0)
     jobs, models = found.tables
-    assert jobs.title == "Jobs: 20.00 USD for fine-tuning this month"
+    assert found.cost == "fine-tuning this month: 20.00 USD"
     assert [row[1:] for row in jobs.rows] == [
         ("Running", "2026-11-22 09:30", ""),
         ("Completed", "2026-11-22 09:30", "1.25"),
