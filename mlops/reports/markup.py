@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from mlops.reports import times
+from mlops.reports.figures import figure
 from mlops.reports.visible import visible
 
 if TYPE_CHECKING:
@@ -25,5 +26,5 @@ def environment(*packages: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"duration": times.duration, "moment": times.moment, "iso": times.iso}
+    made.filters |= {"duration": times.duration, "moment": times.moment, "iso": times.iso, "figure": figure}
     return made

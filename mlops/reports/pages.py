@@ -6,6 +6,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from mlops.reports.figures import figure
 from mlops.reports.visible import visible
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def environment(kind: str) -> Environment:
         keep_trailing_newline=True,
     )
     templates.filters["grouped"] = lambda number: f"{number:,.0f}"
-    templates.filters["fenced"] = fenced
+    templates.filters |= {"fenced": fenced, "figure": figure}
     return templates
 
 
