@@ -25,7 +25,7 @@ def test_smoke_answers_have_content(first: Released) -> None:
     assert [question for question, answer in answers.items() if not answer] == [
         "{'question': 'this is no conversation'}"
     ]
-    assert "blue may take 136 s until it serves" in first.output
+    assert "blue may take 376 s until it serves" in first.output
     assert "1 x 24 vCPUs = 24 of StandardNCADSA100v4Family" in first.output
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mlops.records import STAGES
+from mlops.records import STAGES, chain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,8 @@ def test_lineage_is_known_to_azure_alone(first: Released, tmp_path: Path) -> Non
     assert first["prepare"].id in lines["prepare"]
     assert "azureml:" in lines["register"]
     before = list(STAGES)[: list(STAGES).index("deploy")]
-    assert [stage for stage in before if first[stage].digest[:12] not in lines[stage]] == []
+    released = chain(first["rollout"])  # other tests have run stages of this run again
+    assert [stage for stage in before if released[stage].digest[:12] not in lines[stage]] == []
     cost = f"{first['finetune'].measured.usd:.2f}"
     assert any("Completed" in line and cost in line for line in result.stdout.splitlines())
     assert list(tmp_path.iterdir()) == []
