@@ -18,7 +18,7 @@ from azure.identity import DefaultAzureCredential
 from mlops.emulator import daemon, tls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from azure.ai.ml import MLClient
 
@@ -26,16 +26,6 @@ if TYPE_CHECKING:
     from mlops.emulator.pytest_plugin import Emulator, Faults
 
     Call = Callable[..., httpx.Response]
-
-
-@pytest.fixture
-def faults(azureml_emulator: Emulator) -> Iterator[Faults]:
-    """Return the faults of the shared emulator; those that a test added are cleared after it."""
-    before = {fault["id"] for fault in azureml_emulator.faults.list()}
-    yield azureml_emulator.faults
-    for fault in azureml_emulator.faults.list():
-        if fault["id"] not in before:
-            azureml_emulator.faults.clear(fault["id"])
 
 
 @pytest.fixture(scope="session")

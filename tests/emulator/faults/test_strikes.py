@@ -34,16 +34,6 @@ _ECHO = Path(__file__).parents[1] / "models/echo"
 _COMMAND = "if [ -e {mark} ]; then echo resumed; else touch {mark}; sleep 300; fi"
 
 
-@pytest.fixture
-def faults(azureml_emulator: Emulator) -> Iterator[Faults]:
-    """Return the faults of the shared emulator, cleared afterwards."""
-    before = {fault["id"] for fault in azureml_emulator.faults.list()}
-    yield azureml_emulator.faults
-    for fault in azureml_emulator.faults.list():
-        if fault["id"] not in before:
-            azureml_emulator.faults.clear(fault["id"])
-
-
 def _wait(done: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 120
     while not done():
