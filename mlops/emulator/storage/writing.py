@@ -166,7 +166,7 @@ async def _receive(request: web.Request) -> Path:
         with file.open("wb") as received:
             async for chunk in request.content.iter_chunked(_CHUNK):
                 received.write(chunk)
-    except BaseException:  # the client went away
+    except BaseException:  # a client that went away is a cancellation: it goes on, and no half file stays
         file.unlink(missing_ok=True)
         raise
     return file

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import ssl
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +21,10 @@ from azure.ai.ml.entities import (
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from azure.identity import DefaultAzureCredential
 
+from tests.waiting import wait_for
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from azure.ai.ml import MLClient
 
@@ -34,13 +35,6 @@ _ECHO = Path(__file__).parents[1] / "models/echo"
 _COMMAND = "if [ -e {mark} ]; then echo resumed; else touch {mark}; sleep 300; fi"
 
 
-def _wait(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def test_a_preempted_job_starts_again(
     ml: MLClient, faults: Faults, unique: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -49,9 +43,9 @@ def test_a_preempted_job_starts_again(
     mark = tmp_path / "mark"
     job = command(command=_COMMAND.format(mark=mark), name=unique, environment=environment)
     ml.jobs.create_or_update(job)
-    _wait(mark.exists)
+    wait_for(mark.exists)
     fault = faults.add("preemption", job=unique)
-    _wait(lambda: ml.jobs.get(unique).status in {"Completed", "Failed"})
+    wait_for(lambda: ml.jobs.get(unique).status in {"Completed", "Failed"})
     assert ml.jobs.get(unique).status == "Completed"
     assert {each["id"]: each["hits"] for each in faults.list()}[fault["id"]] == 1
     capsys.readouterr()
@@ -97,7 +91,7 @@ def test_deployments_err_slow_down_and_crash(ml: MLClient, faults: Faults, endpo
     assert _score(ml, endpoint, "blue").status_code == 408
     faults.add("crash", **here)
     assert _score(ml, endpoint, "blue").status_code == 424
-    _wait(lambda: _score(ml, endpoint, "blue").status_code == 200)
+    wait_for(lambda: _score(ml, endpoint, "blue").status_code == 200)
 
 
 @pytest.mark.xdist_group("endpoints")
@@ -110,7 +104,7 @@ def test_traffic_takes_effect_late(ml: MLClient, faults: Faults, endpoint: str) 
     ml.online_endpoints.begin_create_or_update(written).result()
     assert ml.online_endpoints.get(endpoint).traffic == {"blue": 100}
     assert _score(ml, endpoint).status_code == 404
-    _wait(lambda: _score(ml, endpoint).status_code == 200)
+    wait_for(lambda: _score(ml, endpoint).status_code == 200)
 
 
 @pytest.fixture

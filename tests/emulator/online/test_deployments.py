@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
 from mlops.emulator import daemon, tls
+from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -220,14 +220,6 @@ def test_probes_take_a_container_out_and_end_it(deploy: Deploy, ml: MLClient, en
     with pytest.raises(ProcessLookupError):
         os.kill(stopped, 0)
     ml.online_deployments.begin_delete("probed", endpoint).result()
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Return when the condition holds; fail after a minute."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_an_endpoint_has_at_most_20_deployments(

@@ -21,6 +21,8 @@ import httpx
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceExistsError
 
+from tests.waiting import wait_for
+
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
@@ -74,14 +76,6 @@ class Online:
 def message(text: str) -> dict[str, Any]:
     """Return a chat of one message in the foundation-model format."""
     return {"input_data": {"input_string": [{"role": "user", "content": text}], "parameters": {}}}
-
-
-def wait_for(condition: Any) -> None:
-    """Return when the condition holds; fail after 20 s."""
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "It did not come about."
-        time.sleep(0.05)
 
 
 def start(ml: MLClient, deployments: dict[str, tuple[int, int]]) -> Online:

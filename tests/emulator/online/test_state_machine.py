@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,8 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+
+from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -258,14 +259,6 @@ class World:
     def _sign_in(self) -> None:
         key = self.ml.online_endpoints.get_keys(self.name).primary_key
         self.data.headers["Authorization"] = f"Bearer {key}"
-
-
-def wait_for(condition: Any) -> None:
-    """Return when the condition holds; fail after 20 s."""
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "It did not come about."
-        time.sleep(0.05)
 
 
 def test_no_sequence_of_writes_reaches_a_forbidden_state(ml: MLClient, emulator: Home) -> None:
