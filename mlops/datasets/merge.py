@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Final
 
 from mlops.datasets.sample import KEY_DIGITS
-from mlops.datasets.shard import ORDER
+from mlops.datasets.spool import ORDER
 from mlops.datasets.whole import written_whole
 
 if TYPE_CHECKING:

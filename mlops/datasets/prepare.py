@@ -22,9 +22,10 @@ from mlops.datasets.columns import Columns, detect
 from mlops.datasets.merge import Merged, PreparedSplit, left_out, merge
 from mlops.datasets.readers.read import read
 from mlops.datasets.sample import Sample
-from mlops.datasets.shard import Spooled, Work
-from mlops.datasets.sources.source import Shard, Source, open_source
+from mlops.datasets.sources.shard import Shard
+from mlops.datasets.sources.source import Source, open_source
 from mlops.datasets.split import SPLITS, Cuts
+from mlops.datasets.spool import Spooled, Work
 from mlops.datasets.tokens import TokenLimits, find_tokenizer
 from mlops.datasets.whole import fresh_folder, written_whole
 from mlops.datasets.workers import num_cores, spool_all, started

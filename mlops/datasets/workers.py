@@ -22,8 +22,8 @@ from mlops.errors import DataError, MlopsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from mlops.datasets.shard import Spooled, Work
-    from mlops.datasets.sources.source import Shard
+    from mlops.datasets.sources.shard import Shard
+    from mlops.datasets.spool import Spooled, Work
 
     Process = subprocess.Popen[bytes]
     Tasks = SimpleQueue[tuple[Shard, int, Work]]
@@ -62,7 +62,7 @@ def spool_all(
 
     Raises DataError, the first there is, once all processes have finished the shard they are at.
     """
-    from mlops.datasets.shard import spool
+    from mlops.datasets.spool import spool
 
     tasks: Tasks = SimpleQueue()
     for number, shard in enumerate(shards):
@@ -119,7 +119,7 @@ def _pipes(process: Process) -> tuple[IO[bytes], IO[bytes]]:
 def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     _import_pyarrow()  # now, while the main process looks for the files
 
-    from mlops.datasets.shard import spool
+    from mlops.datasets.spool import spool
 
     with suppress(EOFError, BrokenPipeError):
         while True:

@@ -1,4 +1,4 @@
-"""A container that answers at once, or as `fault.json` in its folder says: `python faulty.py backend PORT`."""
+"""A container that answers at once, or as `fault.json` in its folder says: `python faulty.py PORT`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import json
 import random
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+from backend import Backend, run
 
 KINDS: Final[dict[str, dict[str, float]]] = {
     "errors +2 %": {"errors": 0.02},
@@ -23,24 +25,16 @@ KINDS: Final[dict[str, dict[str, float]]] = {
 ANSWER: Final = "the quick brown fox jumps over the lazy dog"
 
 
-class _Backend(asyncio.Protocol):
-    def connection_made(self, transport: Any) -> None:
-        self._transport, self._received = transport, b""
-
-    def data_received(self, data: bytes) -> None:
-        self._received += data
-        head, end, body = self._received.partition(b"\r\n\r\n")
-        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
-        if end and len(body) >= length:
-            self._received = b""
-            asyncio.get_running_loop().create_task(self._answer(head, body))
+class _Faulty(Backend):
+    def answer(self, head: bytes, body: bytes) -> None:
+        asyncio.get_running_loop().create_task(self._answer(head, body))
 
     async def _answer(self, head: bytes, body: bytes) -> None:
         fault = _fault()
         reply = _reply(head, body, fault)
         if latency := fault.get("latency", 0):
             await asyncio.sleep(latency * random.lognormvariate(0, 0.1) * fault.get("slower", 1))
-        self._transport.write(reply)
+        self.transport.write(reply)
 
 
 _seen: tuple[int, dict[str, float]] = (0, {})
@@ -81,11 +75,5 @@ def _http(kind: bytes, content: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n%b" % (kind, len(content), content)
 
 
-async def _serve_backend(port: int) -> None:
-    listener = await asyncio.get_running_loop().create_server(_Backend, "127.0.0.1", port)
-    await listener.serve_forever()
-
-
 if __name__ == "__main__":
-    Path("port").write_text(sys.argv[2])
-    asyncio.run(_serve_backend(int(sys.argv[2])))
+    run(_Faulty, sys.argv[1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import subprocess
@@ -13,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import backend
 
 from mlops.emulator import daemon
 from mlops.emulator.home import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE, Home
@@ -25,9 +26,6 @@ SIZE = "Standard_DS3_v2"
 # So that nothing but the speed of the router bounds what goes through it.
 CONCURRENCY = 200
 NO_LIMITS = {f"AZUREML_EMULATOR_{limit}": "1000000000" for limit in ("REQUESTS_PER_S", "BYTES_PER_S")}
-
-_ANSWER = b'{"output": "%s"}' % (b"b" * 1000)
-_REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(_ANSWER), _ANSWER)
 
 
 @dataclass(frozen=True)
@@ -48,13 +46,11 @@ class Endpoint:
 
 
 @contextmanager
-def serve(folder: Path, program: str = __file__) -> Iterator[Endpoint]:
-    """Start an emulator in the folder, whose containers run `program backend PORT`, and yield its endpoint."""
+def serve(folder: Path, program: str = backend.__file__) -> Iterator[Endpoint]:
+    """Start an emulator in the folder, whose containers run `program PORT`, and yield its endpoint."""
     home = daemon.open_home(folder / "home")
     os.environ |= daemon.environment(home)
-    with process(
-        [sys.executable, __file__, "emulator", str(home.root), program], ready=lambda: daemon.health(home) is not None
-    ):
+    with process([sys.executable, __file__, str(home.root), program], ready=lambda: daemon.health(home) is not None):
         yield _endpoint(home)
 
 
@@ -112,37 +108,11 @@ def _serve_emulator(root: Path, program: str) -> None:
     spec = specification.spec
 
     def trivial(*arguments: Any, **named: Any) -> Any:
-        return replace(spec(*arguments, **named), command=(sys.executable, program, "backend"))
+        return replace(spec(*arguments, **named), command=(sys.executable, program))
 
     specification.spec = trivial
     server.serve(daemon.open_home(root))
 
 
-async def _serve_backend(port: int) -> None:
-    listener = await asyncio.get_running_loop().create_server(_Backend, "127.0.0.1", port)
-    await listener.serve_forever()
-
-
-class _Backend(asyncio.Protocol):
-    """Answer every request with the same 200; its body is read and thrown away."""
-
-    def connection_made(self, transport: Any) -> None:
-        self._transport, self._received = transport, b""
-
-    def data_received(self, data: bytes) -> None:
-        self._received += data
-        head, end, body = self._received.partition(b"\r\n\r\n")
-        length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
-        if end and len(body) >= int(length or 0):
-            self._received = b""
-            self._transport.write(_REPLY)
-
-
 if __name__ == "__main__":
-    if sys.argv[1] == "emulator":
-        _serve_emulator(Path(sys.argv[2]), sys.argv[3])
-    else:
-        import uvloop
-
-        Path("port").write_text(sys.argv[2])
-        uvloop.run(_serve_backend(int(sys.argv[2])))
+    _serve_emulator(Path(sys.argv[1]), sys.argv[2])

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -17,6 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+
+from tests.benchmarks.ultrachat import Planted, write_parquet
 
 ULTRACHAT = "HuggingFaceH4/ultrachat_200k"
 SPLITS = ("train_sft", "test_sft", "train_gen", "test_gen")
@@ -232,3 +235,11 @@ def parquet(text: str, *, rows: int = 40) -> bytes:
     buffer = io.BytesIO()
     pq.write_table(table, buffer, row_group_size=15)
     return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of 3 parquet files: 1,200 conversations with the schema and sizes of ultrachat_200k."""
+    folder = tmp_path_factory.mktemp("source")
+    write_parquet(folder, count=1200, row_group=100, planted=Planted(duplicate=20, malformed=25))
+    return folder

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
-import os
 import random
-import resource
-import signal
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,62 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from mlops.datasets.columns import prompt_id
-from mlops.datasets.prepare import Prepared, prepare_splits
+from mlops.datasets.prepare import prepare_splits
 from mlops.datasets.sample import Sample
-from mlops.datasets.settings import DataSettings
 from mlops.errors import DataError
-from tests.benchmarks.ultrachat import Planted, Row, write_parquet
-
-NAMES = ("train", "validation", "test")
-LINE = orjson.OPT_APPEND_NEWLINE
-PLANTED = Planted(duplicate=20, malformed=25)
-
-
-def settings(source: object, **changes: object) -> DataSettings:
-    """Return data settings with a few changes."""
-    values: dict[str, object] = {"percentage": 100, "seed": 0, "validation_percentage": 5, "test_percentage": 10}
-    return DataSettings(**(values | {"max_quarantine_percentage": 50, "source": str(source), "workers": 1} | changes))
-
-
-def prepare(folder: Path, of: DataSettings) -> Prepared:
-    """Prepare into a folder of its own; no progress is shown."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return prepare_splits(of, folder / "data", cache=folder / "cache", show=lambda _: None)
-
-
-def read(path: Path) -> list[Row]:
-    """Return the rows of a file."""
-    return [orjson.loads(line) for line in path.read_bytes().splitlines()]
-
-
-def written(folder: Path) -> dict[str, bytes]:
-    """Return all that a preparation leaves, by name."""
-    return {path.name: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
-def as_lines(path: Path, content: list[Row]) -> Path:
-    """Write rows as JSON Lines."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"".join(orjson.dumps(row, option=LINE) for row in content))
-    return path
-
-
-def chats(count: int) -> list[Row]:
-    """Return small conversations, two of them on every prompt."""
-    return [chat(f"question {number // 2}", f"the answer is {number}") for number in range(count)]
-
-
-def chat(question: str, answer: str) -> Row:
-    """Return one conversation."""
-    return {"messages": [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]}
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder of 3 parquet files: 1,200 conversations with the schema and sizes of ultrachat_200k."""
-    folder = tmp_path_factory.mktemp("source")
-    write_parquet(folder, count=1200, row_group=100, planted=PLANTED)
-    return folder
+from tests.benchmarks.ultrachat import Row
+from tests.datasets.preparation import NAMES, as_lines, chat, chats, prepare, read, settings, written
 
 
 def expected(content: list[Row], taken: Sample) -> Counter[str]:
@@ -137,7 +78,7 @@ def test_the_bytes_depend_on_nothing_but_rows_and_settings(source: Path, tmp_pat
 def test_small_runs_are_merged_in_several_passes(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many sorted runs there are, few files are open at once; the result is the same."""
     first = prepare(tmp_path / "one", settings(source))
-    monkeypatch.setattr("mlops.datasets.shard.RUN_BYTES", 10_000)
+    monkeypatch.setattr("mlops.datasets.spool.RUN_BYTES", 10_000)
     monkeypatch.setattr("mlops.datasets.merge.MAX_RUNS", 7)
     assert prepare(tmp_path / "many", settings(source)) == first
 
@@ -262,100 +203,6 @@ def test_too_few_conversations_name_the_setting_to_raise(tmp_path: Path) -> None
     """An empty split is found here, not an hour later on a GPU."""
     with pytest.raises(DataError, match=r"it needs at least 10: raise data\.percentage or data\.rows"):
         prepare(tmp_path, settings(as_lines(tmp_path / "chats.jsonl", chats(4))))
-
-
-def test_a_killed_preparation_goes_on_with_the_shards_that_are_left(tmp_path: Path) -> None:
-    """Killed whenever: no file is half under its name, finished shards are not read again, the bytes are the same."""
-    source, site = tmp_path / "source", tmp_path / "killed"
-    for number in range(20):
-        as_lines(source / f"train-{number:02}.jsonl", [chat(f"{number} {row}", "yes" * 300) for row in range(100)])
-    whole = prepare(tmp_path / "whole", settings(source))
-    finished = 0
-    while finished < 12:
-        program = subprocess.Popen([sys.executable, "-c", PROGRAM, str(source), str(site)])
-        while program.poll() is None and len(done := list(site.glob(".data-*/*.json"))) < finished + 3:
-            pass
-        program.kill()
-        assert program.wait() == -signal.SIGKILL
-        assert not [path for path in site.rglob("*") if path.name.startswith("data")]
-        finished = len(done)
-    written_then = {path: path.stat().st_mtime_ns for path in site.glob(".data-*/*.rows")}
-    killer = DataSettings.model_validate(settings(source).model_dump() | {"max_quarantine_percentage": 0})
-    assert prepare(site, killer) == whole
-    assert len(written_then) >= 12
-    assert written(site) == written(tmp_path / "whole")
-
-
-PROGRAM = """
-import sys, time
-from pathlib import Path
-from mlops.datasets import shard
-from mlops.datasets.prepare import prepare_splits
-from mlops.datasets.settings import DataSettings
-
-def slow(*task, spool=shard.spool):
-    time.sleep(0.02)
-    return spool(*task)
-
-shard.spool = slow
-sizes = {"percentage": 100, "seed": 0, "validation_percentage": 5, "test_percentage": 10, "workers": 1}
-settings = DataSettings(source=sys.argv[1], max_quarantine_percentage=50, **sizes)
-site = Path(sys.argv[2])
-prepare_splits(settings, site / "data", cache=site / "cache", show=lambda _: None)
-"""
-
-
-def test_other_settings_start_afresh(source: Path, tmp_path: Path) -> None:
-    """Shards that were finished with other settings are not mixed in."""
-    with pytest.raises(DataError, match="rows are bad"):
-        prepare(tmp_path, settings(source, max_quarantine_percentage=0))
-    spools = list(tmp_path.glob(".data-*"))
-    assert len(spools) == 1
-    with pytest.raises(DataError, match="rows are bad"):
-        prepare(tmp_path, settings(source, max_quarantine_percentage=0, percentage=50))
-    assert not spools[0].exists()
-    prepare(tmp_path, settings(source, percentage=50))
-    assert not list(tmp_path.glob(".data-*"))
-
-
-def test_a_full_disk_is_one_clear_message(source: Path, tmp_path: Path) -> None:
-    """The stage ends with a sentence, leaves nothing half-written, and completes once there is room."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, before[1]))
-    try:
-        with pytest.raises(DataError, match=r"cannot write .*: File too large\. Make room"):
-            prepare(tmp_path, settings(source))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert not (tmp_path / "data").exists()
-    assert not list(tmp_path.rglob("*.unfinished"))
-    assert prepare(tmp_path, settings(source)).counts.read == 1200
-
-
-@contextmanager
-def bound_by_permissions() -> Iterator[None]:
-    """Take from root the right to write where nobody may (CAP_DAC_OVERRIDE, see capabilities(7))."""
-    if os.geteuid():
-        yield
-        return
-    libc = ctypes.CDLL(None, use_errno=True)
-    header, held, fewer = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)(), (ctypes.c_uint32 * 6)()
-    libc.capget(header, held)
-    fewer[:] = held[:]
-    fewer[0] &= ~(1 << 1)
-    libc.capset(header, fewer)
-    try:
-        yield
-    finally:
-        libc.capset(header, held)
-
-
-def test_a_folder_that_may_not_be_written_is_named(source: Path, tmp_path: Path) -> None:
-    """Permission denied is the user's to mend."""
-    locked = tmp_path / "locked"
-    locked.mkdir(mode=0o500)
-    with bound_by_permissions(), pytest.raises(DataError, match="Permission denied"):
-        prepare_splits(settings(source), locked / "data", cache=tmp_path, show=lambda _: None)
 
 
 def test_progress_says_how_far_it_is(source: Path, tmp_path: Path) -> None:

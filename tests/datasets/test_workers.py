@@ -13,9 +13,9 @@ import pytest
 
 from mlops.datasets.columns import Columns
 from mlops.datasets.sample import ALL, Sample
-from mlops.datasets.shard import Spooled, Work
-from mlops.datasets.sources.source import Shard
+from mlops.datasets.sources.shard import Shard
 from mlops.datasets.split import Cuts
+from mlops.datasets.spool import Spooled, Work
 from mlops.datasets.workers import spool_all, started
 from mlops.errors import DataError
 from tests.benchmarks.ultrachat import write_parquet

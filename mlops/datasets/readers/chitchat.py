@@ -9,7 +9,7 @@ from mlops.datasets.readers.batch import Batch, batches
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mlops.datasets.sources.source import Shard
+    from mlops.datasets.sources.shard import Shard
 
 ROLES = ("user", "assistant")
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from _csv import Reader
     from collections.abc import Callable, Iterator
 
-    from mlops.datasets.sources.source import Shard
+    from mlops.datasets.sources.shard import Shard
 
 MAX_CHARACTERS = 64 << 20
 """A cell longer than this is no text, but a quote that is never closed."""

@@ -14,7 +14,7 @@ from mlops.datasets.validate import Reason
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mlops.datasets.sources.source import Shard
+    from mlops.datasets.sources.shard import Shard
 
 PIECE = 1 << 20
 """Characters that are read at a time."""

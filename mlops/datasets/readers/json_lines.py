@@ -14,7 +14,7 @@ from mlops.datasets.validate import Reason
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mlops.datasets.sources.source import Shard
+    from mlops.datasets.sources.shard import Shard
 
 BOM = b"\xef\xbb\xbf"
 """At the head of a file, or of what was once one."""

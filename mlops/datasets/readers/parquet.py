@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
     from mlops.datasets.columns import Columns
-    from mlops.datasets.sources.source import Shard
+    from mlops.datasets.sources.shard import Shard
 
 ROWS: Final = 100
 """Rows that are decoded at once: about what a core's cache holds, and 12 MB less than with 250."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mlops.datasets.columns import Columns
     from mlops.datasets.readers.batch import Batch
     from mlops.datasets.sources.listing import Format
-    from mlops.datasets.sources.source import Shard
+    from mlops.datasets.sources.shard import Shard
 
 
 def read(

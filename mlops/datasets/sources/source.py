@@ -4,46 +4,25 @@ from __future__ import annotations
 
 import glob
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from mlops.datasets.readers import parquet
-from mlops.datasets.readers.stream import COMPRESSIONS
+from mlops.datasets.readers.cut import cut
 from mlops.datasets.settings import DataSettings, SplitName
 from mlops.datasets.sources import hub
-from mlops.datasets.sources.listing import Format, Listing, choose, format_of
+from mlops.datasets.sources.listing import Listing, choose, format_of
+from mlops.datasets.sources.shard import Shard
 from mlops.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 
-SHARD_BYTES: Final = 8 << 20
-"""How much of a file one shard is, so that a large file feeds several workers."""
-PIECE: Final = 1 << 20
 SCHEMES: Final = "`hub:OWNER/NAME@REVISION`, `azureml:NAME:VERSION`, `chitchat`, a file, a folder or a pattern"
-
-
-@dataclass(frozen=True)
-class Shard:
-    """A part of a source that one worker reads: rows `start` to `stop` of a file.
-
-    `file` is the name shown to people, `split` is ours (None if the source has no splits). `start` and `stop` count
-    bytes of a JSON Lines file and row groups of a parquet file; a `stop` of None is the end. `first_row` is the number
-    in the file, from 1, of the first row.
-    """
-
-    file: str
-    path: Path
-    split: SplitName | None
-    format: Format
-    start: int = 0
-    stop: int | None = None
-    first_row: int = 1
 
 
 @dataclass(frozen=True)
@@ -131,39 +110,7 @@ def _shards(files: Iterable[tuple[str, Path, SplitName | None]]) -> Iterator[Sha
         form = format_of(name)
         if form is None:
             raise AssertionError(f"{name} was chosen, but has no format")
-        whole = Shard(name, path, split, form)
-        if form == "parquet":
-            yield from _row_groups(whole)
-        elif form == "jsonl" and path.suffix.lower() not in COMPRESSIONS and path.stat().st_size > SHARD_BYTES:
-            yield from _byte_ranges(whole)
-        else:
-            yield whole
-
-
-def _row_groups(whole: Shard) -> Iterator[Shard]:
-    """Cut a parquet file between its row groups; raise DataError if it is none."""
-    metadata = parquet.open_file(whole.path).metadata
-    start, first_row, size, rows = 0, 1, 0, 0
-    for index in range(metadata.num_row_groups):
-        group = metadata.row_group(index)
-        if size and size + group.total_byte_size > SHARD_BYTES:
-            yield replace(whole, start=start, stop=index, first_row=first_row)
-            start, first_row, size, rows = index, first_row + rows, 0, 0
-        size, rows = size + group.total_byte_size, rows + group.num_rows
-    yield replace(whole, start=start, stop=metadata.num_row_groups, first_row=first_row)
-
-
-def _byte_ranges(whole: Shard) -> Iterator[Shard]:
-    """Cut a JSON Lines file after the line breaks that follow each `SHARD_BYTES`; lines are counted on the way."""
-    start, first_row = 0, 1
-    with whole.path.open("rb") as file:
-        while num_lines := sum(file.read(PIECE).count(b"\n") for _ in range(SHARD_BYTES // PIECE)) + _end_line(file):
-            yield replace(whole, start=start, stop=file.tell(), first_row=first_row)
-            start, first_row = file.tell(), first_row + num_lines
-
-
-def _end_line(file: IO[bytes]) -> bool:
-    return bool(file.readline())
+        yield from cut(Shard(name, path, split, form))
 
 
 def _state(file: tuple[str, Path, SplitName | None]) -> list[Any]:

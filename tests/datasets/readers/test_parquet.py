@@ -10,7 +10,7 @@ import pytest
 
 from mlops.datasets.readers.batch import Unreadable
 from mlops.datasets.readers.parquet import read
-from mlops.datasets.sources.source import Shard
+from mlops.datasets.sources.shard import Shard
 from mlops.errors import DataError
 from tests.benchmarks.ultrachat import rows, write_parquet
 

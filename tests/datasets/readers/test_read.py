@@ -19,12 +19,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from mlops.datasets.columns import detect
+from mlops.datasets.readers import cut
 from mlops.datasets.readers.batch import Unreadable
 from mlops.datasets.readers.read import read
 from mlops.datasets.settings import DataSettings
-from mlops.datasets.sources import source as source_module
 from mlops.datasets.sources.listing import format_of
-from mlops.datasets.sources.source import Shard, open_source
+from mlops.datasets.sources.shard import Shard
+from mlops.datasets.sources.source import open_source
 from mlops.datasets.validate import Problem, Reason, problem
 from mlops.errors import DataError
 
@@ -149,7 +150,7 @@ def test_ten_thousand_mutated_rows(tmp_path: Path, name: str, monkeypatch: pytes
     content = b"\xef\xbb\xbf" + b"\n".join(b" " if number in blank else pairs[number][0] for number in range(10_000))
     path = tmp_path / name
     path.write_bytes(gzip.compress(content, 1) if name.endswith(".gz") else content)
-    monkeypatch.setattr(source_module, "SHARD_BYTES", 1 << 20)
+    monkeypatch.setattr(cut, "SHARD_BYTES", 1 << 20)
     settings = DataSettings(**SIZES, source=str(path))
     found = judged(list(open_source(settings, cache=tmp_path).shards))
     assert found == [(number + 1, reason) for number, (_, reason) in enumerate(pairs) if number not in blank]

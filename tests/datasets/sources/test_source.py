@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
+from mlops.datasets.readers import cut
 from mlops.datasets.readers.read import read
 from mlops.datasets.settings import DataSettings
-from mlops.datasets.sources import source as source_module
 from mlops.datasets.sources.source import Source, open_source
 from mlops.errors import DataError
 
@@ -91,8 +91,8 @@ def test_a_large_file_feeds_several_workers(tmp_path: Path, name: str, monkeypat
     """Cut anywhere: no row is lost or read twice, and each keeps the number it has in the file."""
     (tmp_path / name).write_bytes(FILES[name])
     for size in (1, 50, 64, 700, 1 << 20):
-        monkeypatch.setattr(source_module, "SHARD_BYTES", size)
-        monkeypatch.setattr(source_module, "PIECE", min(size, 8))
+        monkeypatch.setattr(cut, "SHARD_BYTES", size)
+        monkeypatch.setattr(cut, "PIECE", min(size, 8))
         source = open_source(settings(tmp_path / name), cache=tmp_path)
         assert numbered(source) == list(enumerate(ROWS, start=1))
         assert len(source.shards) > 1 or size > 700

@@ -1,4 +1,4 @@
-"""Records: frozen, nested, sealed."""
+"""Records: frozen, each holding the one before, sealed by a digest."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlops.datasets.settings import SplitName
-    from mlops.datasets.sources.source import Shard
+    from mlops.datasets.sources.shard import Shard
     from mlops.datasets.split import Row
     from mlops.datasets.tokens import TokenLimits
 
