@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mlops.emulator.store import Document
 
 _WHO = "emulator"
+_CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}")
 
 
@@ -48,3 +49,10 @@ def resource(
         },
         **more,
     }
+
+
+def snake_case(value: Any) -> Any:
+    """Return a document with its keys as the steps of pipelines write them, from one as jobs do."""
+    if not isinstance(value, dict):
+        return value
+    return {_CAPITAL.sub("_", key).lower(): snake_case(item) for key, item in value.items()}

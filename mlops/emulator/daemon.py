@@ -110,12 +110,11 @@ def reset(home: Home) -> None:
         return
     import asyncio
 
-    from mlops.emulator.server import forget
     from mlops.emulator.store import Store
     from mlops.emulator.supervisor import Supervisor
 
     asyncio.run(Supervisor(Store(home.state)).stop_all())
-    forget(home)
+    home.forget()
 
 
 def existing(root: Path) -> Home:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 import socket
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,6 +30,9 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104 - only when asked for, and then with a warn
 KEY_HEADER = "X-Emulator-Key"
 
 _PRIVATE = 0o600
+# What makes a home the same home after a reset, besides its secrets.
+_KEPT = {"port", "scoring.port", "host", "ca.pem", "bundle.pem", "server.pem", "start.lock", "serving.lock"}
+_KEPT |= {"emulator.log", "emulator.pid"}
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,14 @@ class Home:
     def identity_header(self) -> str:
         """Return what a program must show to be given a token, as App Service's managed identity has it."""
         return self.secret("identity")
+
+    def forget(self) -> None:
+        """Delete all state of a stopped emulator; its address, certificate and secrets stay."""
+        for entry in self.root.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            elif entry.name not in _KEPT and entry.suffix != ".key":
+                entry.unlink()
 
     def secret(self, name: str) -> str:
         """Return a random secret of this home, made on its first use; only the owner of the home may read it."""

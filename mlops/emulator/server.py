@@ -6,7 +6,6 @@ import asyncio
 import fcntl
 import logging
 import os
-import shutil
 import signal
 import socket
 from typing import TYPE_CHECKING
@@ -29,9 +28,6 @@ _BACKLOG = 1024
 _IDLE_S = 75.0
 _WATCH_S = 0.5
 _PRIVATE = 0o077
-# What makes a home the same home after a reset, besides its secrets.
-_KEPT = {"port", "scoring.port", "host", "ca.pem", "bundle.pem", "server.pem", "start.lock", "serving.lock"}
-_KEPT |= {"emulator.log", "emulator.pid"}
 
 
 def serve(home: Home) -> None:
@@ -51,16 +47,7 @@ def serve(home: Home) -> None:
                 file.write(str(os.getpid()))
             print(f"Azure ML emulator at {home.url} (home: {home.root})", flush=True)
             while uvloop.run(_run(home, listener)):
-                forget(home)
-
-
-def forget(home: Home) -> None:
-    """Delete all state of a stopped emulator; its address, certificate and secrets stay."""
-    for entry in home.root.iterdir():
-        if entry.is_dir():
-            shutil.rmtree(entry)
-        elif entry.name not in _KEPT and entry.suffix != ".key":
-            entry.unlink()
+                home.forget()
 
 
 async def _run(home: Home, listener: socket.socket) -> bool:

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mlops.emulator.arm import snake_case
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
 
 _REFERENCE = re.compile(r"\$\{\{\s*(inputs|outputs|search_space)\.([\w.]+)\s*\}\}")
 _OPTIONAL = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)
-_CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 # Jobs write modes one way, components the other.
 _MODES = {
     "ReadOnlyMount": "ro_mount",
@@ -119,13 +120,6 @@ def read_mode(body: Mapping[str, Any]) -> str | None:
     """Return how data comes and goes, in the words of components."""
     mode = body.get("mode")
     return _MODES.get(mode, mode) if mode else None
-
-
-def snake_case(value: Any) -> Any:
-    """Return a document as the steps of pipelines write it, from one as jobs do."""
-    if not isinstance(value, dict):
-        return value
-    return {_CAPITAL.sub("_", key).lower(): snake_case(item) for key, item in value.items()}
 
 
 def resolve(text: str, *, inputs: Mapping[str, str | None], outputs: Mapping[str, str]) -> str:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from mlops.emulator.arm import snake_case
 from mlops.emulator.errors import bad_request
 from mlops.emulator.jobs import components, history, sweep
 from mlops.emulator.jobs.bindings import bind_input, bind_output, bind_text, producers
-from mlops.emulator.jobs.command import Input, Output, Step, read_input, read_output, snake_case
+from mlops.emulator.jobs.command import Input, Output, Step, read_input, read_output
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,9 +8,9 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mlops.emulator.arm import snake_case
 from mlops.emulator.errors import bad_request
 from mlops.emulator.jobs import bayesian, early_termination
-from mlops.emulator.jobs.command import snake_case
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
