@@ -86,4 +86,4 @@ def find_preferences(workspace: Workspace, uri: str) -> Split:
     if not (colon and version):
         raise SettingsError(f"finetune.preferences = {uri}: name a version, {ASSET}NAME:VERSION")
     with tempfile.TemporaryDirectory() as temporary:
-        return read_preferences(assets.download_data(workspace, name, version, Path(temporary) / "data"), uri=uri)
+        return read_preferences(assets.download_data(workspace, name, version, Path(temporary)), uri=uri)

@@ -23,6 +23,7 @@ from mlops import settings as settings_module
 from mlops.errors import InputError, MlopsError, RecordError, Refusal
 from mlops.records import STAGES, Record, seal, unseal
 from mlops.reports import tables
+from mlops.reports.sentences import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +58,7 @@ class Context:
 
     def say(self, line: str) -> None:
         """Print a line of a stage's result."""
-        self.console.print(f"      {line}", highlight=False, markup=False, soft_wrap=True)
+        say(self.console, line)
 
 
 def main(stage: Callable[Concatenate[Context, P], R]) -> None:
@@ -85,7 +86,7 @@ def run(program: Callable[[Context], object], *, description: str | None) -> Non
         sys.exit(INTERRUPTED)
     except MlopsError as error:
         style = "yellow" if error.exit_code < 2 else "red"  # noqa: PLR2004 - 2 is something to mend
-        console.print(str(error), style=style, markup=False, highlight=False, soft_wrap=True)
+        say(console, str(error), indent="", style=style)
         sys.exit(error.exit_code)
 
 

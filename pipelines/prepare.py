@@ -47,9 +47,7 @@ def _download(context: Context, cache: Path) -> Path | None:
         return None
     from mlops.workspace.assets import download_data
 
-    name, version = asset
-    folder = cache / name / version
-    return folder if folder.is_dir() else download_data(context.workspace, name, version, folder)
+    return download_data(context.workspace, *asset, cache)
 
 
 def _on_cluster(context: Context) -> tuple[DataCard, str]:

@@ -1,7 +1,8 @@
-"""`mlops chat`: talk to the endpoint."""
+"""`mlops chat`: talk to the endpoint, or to a model."""
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,44 +11,75 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from mlops.operations.site import Site
+    from mlops.rollout.probe import Probe
+
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser("chat", help=chat.__doc__, description=chat.__doc__)
     parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
-    parser.add_argument("--deployment", metavar="COLOR", help="who must answer (default: whom the traffic chooses)")
+    who = parser.add_mutually_exclusive_group()
+    who.add_argument("--deployment", metavar="COLOR", help="who must answer (default: whom the traffic chooses)")
+    who.add_argument("--model", metavar="NAME[:VERSION]", help="serve a registered model on this machine, and ask that")
     parser.set_defaults(command=chat)
 
 
-def chat(environment: str, deployment: str | None) -> None:
-    """Talk to the endpoint; each answer says who gave it. End with Ctrl-D, or with the end of the input."""
-    from mlops.errors import AzureError, InputError
-    from mlops.operations import rollouts
+def chat(environment: str, deployment: str | None, model: str | None) -> None:
+    """Talk to the endpoint, or to a model; each answer says who gave it. End with Ctrl-D, or the end of the input."""
+    from mlops.errors import AzureError
     from mlops.operations.chat import Chat
     from mlops.operations.site import Site
-    from mlops.reports.chat import show_answer
+    from mlops.reports.chat import answering, show_answer
+    from mlops.reports.sentences import say
     from mlops.reports.tables import terminal
-    from mlops.rollout.probe import opened
 
     site = Site.of(environment, terminal())
-    endpoint = site.find()
+    with _model(site, model) if model else _endpoint(site, deployment) as probe:
+        talk = Chat(probe, deployment)
+        for text in _lines(site.console):
+            try:
+                with answering(site.console) as heard:
+                    sample = talk.say(text, heard)
+            except AzureError as error:
+                say(site.console, str(error), indent="", style="red")
+                continue
+            show_answer(site.console, sample.text, who=f"{sample.deployment or model}, {sample.seconds:.1f} s")
+
+
+@contextmanager
+def _endpoint(site: Site, deployment: str | None) -> Iterator[Probe]:
+    from mlops.errors import InputError
+    from mlops.operations import rollouts
+    from mlops.rollout.probe import opened
+
+    endpoint, limits = site.find(), site.settings.deploy
     if deployment not in (None, *endpoint.traffic):
         there = ", ".join(sorted(endpoint.traffic)) or "none"
         raise InputError(f"--deployment {deployment}: {endpoint.name} has no such deployment; choose one of {there}")
-    limits = site.settings.deploy
     client = rollouts.probe(
         site.workspace, endpoint, timeout_s=limits.request_timeout_s, max_new_tokens=limits.max_new_tokens
     )
     with opened(client) as probe:
-        talk = Chat(probe, deployment)
-        for text in _lines(site.console):
-            try:
-                with site.console.status("…"):
-                    sample = talk.say(text)
-            except AzureError as error:
-                site.console.print(str(error), style="red", markup=False, highlight=False)
-                continue
-            show_answer(site.console, sample.text, who=f"{sample.deployment}, {sample.seconds:.1f} s")
+        yield probe
+
+
+@contextmanager
+def _model(site: Site, model: str) -> Iterator[Probe]:
+    from mlops.operations.local_model import served
+    from mlops.operations.site import RUNS
+    from mlops.rollout.probe import Probe, opened
+    from mlops.workspace.assets import download_model
+
+    name, _, version = model.removeprefix("azureml:").partition(":")
+    limits = site.settings.deploy
+    with ExitStack() as stack:
+        with site.console.status(f"fetching and starting {model}"):
+            folder = download_model(site.workspace, name, version or "latest", RUNS / ".cache" / "models")
+            uri = stack.enter_context(served(folder))
+        # It asks for no key.
+        client = Probe(uri, lambda: "none", timeout_s=limits.request_timeout_s, max_new_tokens=limits.max_new_tokens)
+        yield stack.enter_context(opened(client))
 
 
 def _lines(console: Console) -> Iterator[str]:

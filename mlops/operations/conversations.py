@@ -33,7 +33,7 @@ def of_asset(workspace: Workspace, asset: str) -> list[Example]:
     _, name, version = asset.split(":")
     with tempfile.TemporaryDirectory() as folder:
         try:
-            found = download_data(workspace, name, version, Path(folder) / name)
+            found = download_data(workspace, name, version, Path(folder))
         except AzureError:
             return of_smoke()
         return of_file(next(found.rglob(FILE)))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mlops import settings as settings_module
 from mlops.errors import InputError
+from mlops.reports.sentences import say
 from mlops.workspace import client, endpoints
 
 if TYPE_CHECKING:
@@ -66,4 +67,4 @@ class Site:
 
     def say(self, line: str) -> None:
         """Print a line."""
-        self.console.print(f"      {line}", highlight=False, markup=False, soft_wrap=True)
+        say(self.console, line)

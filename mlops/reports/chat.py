@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.align import Align
 from rich.cells import cell_len
 from rich.console import Group
+from rich.live import Live
 from rich.panel import Panel
+from rich.spinner import Spinner
 from rich.text import Text
 
 from mlops.reports.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from rich.align import AlignMethod
     from rich.console import Console
@@ -35,6 +38,21 @@ def show(console: Console, row: Mapping[str, Any], *, number: int) -> None:
 def show_answer(console: Console, text: str, *, who: str) -> None:
     """Print an answer under who gave it."""
     console.print(_bubble({"role": "assistant", "content": text}, console.width, title=who))
+
+
+@contextmanager
+def answering(console: Console) -> Iterator[Callable[[str], None]]:
+    """Yield a function that shows an answer as it grows; what it showed goes when the block ends.
+
+    Only a terminal shows it.
+    """
+    with Live(Spinner("dots"), console=console, transient=True) as live:
+
+        def show(text: str) -> None:
+            if text:
+                live.update(_bubble({"role": "assistant", "content": text}, console.width, title="…"))
+
+        yield show
 
 
 def _bubble(message: Mapping[str, str], width: int, *, title: str) -> Align:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from mlops.reports.sentences import say
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -44,7 +46,7 @@ def _in_log(console: Console, period_s: float) -> Iterator[Callable[[str], None]
     def beat() -> None:
         while not done.wait(period_s):
             seconds = time.monotonic() - start
-            console.print(f"      {seconds:.0f} s: {latest}", highlight=False, markup=False, soft_wrap=True)
+            say(console, f"{seconds:.0f} s: {latest}")
 
     def show(line: str) -> None:
         nonlocal latest

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import httpx
@@ -17,6 +17,7 @@ PIN: Final = "azureml-model-deployment"
 CAUSE: Final = "ms-azureml-model-error-reason"
 STREAM: Final = "v1/chat/completions"
 """Where a deployment that speaks OpenAI's language streams, beside its scoring path."""
+_DONE: Final = "[DONE]"
 
 Message = Mapping[str, str]
 
@@ -60,15 +61,24 @@ class Probe:
     _client: httpx.Client | None = field(default=None, repr=False)
 
     def ask(
-        self, messages: Sequence[Message], *, deployment: str | None = None, stream: bool = False, example: int = -1
+        self,
+        messages: Sequence[Message],
+        *,
+        deployment: str | None = None,
+        stream: bool = False,
+        example: int = -1,
+        heard: Callable[[str], None] = lambda _: None,
     ) -> Sample:
-        """Send a conversation, pinned to a deployment if one is given; return what came back."""
+        """Send a conversation, pinned to a deployment if one is given; return what came back.
+
+        `heard` is told what a stream has said so far, as often as something comes.
+        """
         url = self.scoring_uri.rpartition("/")[0] + f"/{STREAM}" if stream else self.scoring_uri
         body = self._streamed(messages) if stream else self._whole(messages)
-        sample = self._send(url, body, deployment, example, key := self._read_key())
+        sample = self._send(url, body, deployment, key := self._read_key(), heard)
         if sample.status == httpx.codes.UNAUTHORIZED:
-            sample = self._send(url, body, deployment, example, self._read_key(stale=key))
-        return sample
+            sample = self._send(url, body, deployment, self._read_key(stale=key), heard)
+        return replace(sample, example=example)
 
     def streams(self, messages: Sequence[Message], *, deployment: str) -> bool:
         """Return whether a deployment answers with a stream where one is asked for."""
@@ -77,7 +87,7 @@ class Probe:
 
     def post(self, body: Any, *, deployment: str) -> Sample:
         """Send any body, pinned; return what came back."""
-        return self._send(self.scoring_uri, body, deployment, -1, self._read_key())
+        return self._send(self.scoring_uri, body, deployment, self._read_key())
 
     def _read_key(self, *, stale: str = "") -> str:
         with self._lock:
@@ -98,7 +108,9 @@ class Probe:
         wanted = {"max_tokens": self.max_new_tokens, "temperature": self.temperature}
         return {"messages": list(messages), "stream": True, **wanted}
 
-    def _send(self, url: str, body: Any, pin: str | None, example: int, key: str) -> Sample:
+    def _send(
+        self, url: str, body: Any, pin: str | None, key: str, heard: Callable[[str], None] = lambda _: None
+    ) -> Sample:
         headers = {"Authorization": f"Bearer {key}"} | ({PIN: pin} if pin else {})
         start = time.perf_counter()
         try:
@@ -106,9 +118,10 @@ class Probe:
                 reply = _Reply(start)
                 for piece in response.iter_bytes():
                     reply.add(piece)
+                    heard(reply.so_far())
         except httpx.HTTPError as error:
             seconds = time.perf_counter() - start
-            return Sample(pin=pin, deployment=pin, status=0, seconds=seconds, text=str(error), example=example)
+            return Sample(pin=pin, deployment=pin, status=0, seconds=seconds, text=str(error))
         text, tokens = reply.read(response)
         return Sample(
             pin=pin,
@@ -119,7 +132,6 @@ class Probe:
             ttfb_s=reply.ttfb_s if reply.is_stream(response) else None,
             tokens=tokens or len(text.split()),
             cause=response.headers.get(CAUSE, ""),
-            example=example,
         )
 
     def _open(self) -> httpx.Client:
@@ -156,6 +168,11 @@ class _Reply:
             self.ttfb_s = time.perf_counter() - self._start
         self._content += piece
 
+    def so_far(self) -> str:
+        """Return what the events that came whole have said."""
+        whole = self._content.rpartition(b"\n\n")[0].decode(errors="replace")
+        return "".join(_pieces(event for event in _events(whole) if event != _DONE))
+
     @staticmethod
     def is_stream(response: httpx.Response) -> bool:
         return str(response.headers.get("content-type", "")).startswith("text/event-stream")
@@ -178,12 +195,18 @@ class _Reply:
 
 def _of_events(content: str) -> tuple[str, int]:
     """Return the text of a stream of events, empty if it was cut off, and the number of its pieces."""
-    events = [line.removeprefix("data: ") for line in content.splitlines() if line.startswith("data: ")]
-    if not events or events[-1] != "[DONE]":
-        return "", 0
-    try:
-        choices = [choice for event in events[:-1] for choice in json.loads(event)["choices"]]
-    except (ValueError, KeyError, TypeError):
-        return "", 0
-    pieces = [choice["delta"].get("content") for choice in choices if choice.get("delta", {}).get("content")]
+    *events, last = _events(content) or [""]
+    pieces = _pieces(events) if last == _DONE else []
     return "".join(pieces), len(pieces)
+
+
+def _events(content: str) -> list[str]:
+    return [line.removeprefix("data: ") for line in content.splitlines() if line.startswith("data: ")]
+
+
+def _pieces(events: Iterable[str]) -> list[str]:
+    try:
+        choices = [choice for event in events for choice in json.loads(event)["choices"]]
+    except (ValueError, KeyError, TypeError):
+        return []
+    return [choice["delta"]["content"] for choice in choices if choice.get("delta", {}).get("content")]

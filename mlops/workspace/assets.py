@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from http import HTTPStatus
@@ -141,19 +142,40 @@ def register_data(
     return f"azureml:{name}:{version}", str(asset.path).rstrip("/")
 
 
-def download_data(workspace: Workspace, name: str, version: str, folder: Path) -> Path:
-    """Download a data asset into a new folder; return that folder, or the file in it if the asset is one.
+def download_data(workspace: Workspace, name: str, version: str, cache: Path) -> Path:
+    """Download a data asset below a folder, once; return its own folder there, or the file in it if the asset is one.
 
     Raises AzureError if there is no such asset or it cannot be read.
     """
-    from azure.ai.ml._artifacts import _artifact_utilities  # the SDK's documentation names no other way
     from azure.ai.ml.constants import AssetTypes
 
     with azure_errors(f"download data asset {name}:{version}"), quiet():
         asset = workspace.ml.data.get(name, **_which(version))
-        folder.mkdir(parents=True)
-        _artifact_utilities.download_artifact_from_aml_uri(asset.path, str(folder), workspace.ml.datastores)
+        folder = _download(workspace, asset.path, cache / name / str(asset.version))
     return folder / Path(asset.path).name if asset.type == AssetTypes.URI_FILE else folder
+
+
+def download_model(workspace: Workspace, name: str, version: str, cache: Path) -> Path:
+    """Download a registered model below a folder, once; return its own folder there.
+
+    Raises AzureError if there is no such model or it cannot be read.
+    """
+    with azure_errors(f"download model {name}:{version}"), quiet():
+        model = workspace.ml.models.get(name, **_which(version))
+        return _download(workspace, model.path, cache / name / str(model.version))
+
+
+def _download(workspace: Workspace, uri: str, folder: Path) -> Path:
+    """Download what lies at a URI into a folder, whole or not at all, unless it is there."""
+    from azure.ai.ml._artifacts import _artifact_utilities  # the SDK's documentation names no other way
+
+    if not folder.is_dir():
+        unfinished = folder.with_name(f"{folder.name}.unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        _artifact_utilities.download_artifact_from_aml_uri(uri, str(unfinished), workspace.ml.datastores)
+        unfinished.rename(folder)
+    return folder
 
 
 def model_tags(workspace: Workspace, id: str) -> dict[str, str]:  # noqa: A002 - the word of the records

@@ -1,15 +1,22 @@
-"""`mlops chat`, typed into by a pipe."""
+"""`mlops chat`, typed into by a pipe, and what it is made of."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
-from tests.operations.conftest import VARIABLES
+from mlops.errors import InputError
+from mlops.operations import rollouts
+from mlops.operations.chat import Chat
+from mlops.operations.local_model import served
+from mlops.rollout.probe import Probe, opened
+from tests.operations.conftest import ECHO, VARIABLES
 
 if TYPE_CHECKING:
     from tests.operations.conftest import Place
@@ -38,3 +45,47 @@ def test_a_color_that_is_not_there_is_named(place: Place) -> None:
     result = chat(place, "hello\n", "--deployment", "red")
     assert result.returncode == 2
     assert result.stderr == f"--deployment red: {place.endpoint} has no such deployment; choose one of blue, green\n"
+
+
+def test_a_registered_model_answers_without_an_endpoint(place: Place) -> None:
+    """It is fetched once, served on this machine, and named as who answered."""
+    model = f"echo-{place.endpoint}:1"
+    result = chat(place, "hello\n", "--model", model)
+    assert result.returncode == 0, result.stderr
+    assert f"─ {model}, " in result.stdout
+    assert "hello" in result.stdout
+
+
+def test_a_model_that_cannot_be_served_says_why() -> None:
+    """The last line that its server wrote, not a wait without end."""
+    with (
+        pytest.raises(InputError, match=r"broken cannot be served on this machine: .+"),
+        served(ECHO.parent / "broken"),
+    ):
+        pytest.fail("it cannot be healthy")
+
+
+def test_an_answer_is_heard_as_it_comes(place: Place) -> None:
+    """What was said so far grows, up to the whole answer."""
+    endpoint, heard = place.find(), list[str]()
+    client = rollouts.probe(place.workspace, endpoint, timeout_s=20, max_new_tokens=20)
+    with opened(client) as probe:
+        answer = Chat(probe, None).say("one two three", heard.append).text
+    grown = [text for text, _ in groupby(heard)]
+    assert len(grown) > 2
+    assert grown[-1] == answer
+    assert all(later.startswith(earlier) for earlier, later in pairwise(grown))
+
+
+def test_a_container_that_cannot_stream_is_asked_for_the_whole() -> None:
+    """Found out with the first question, and remembered."""
+    asked = []
+
+    def container(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return httpx.Response(200, json={"output": "hi"}) if request.url.path == "/score" else httpx.Response(404)
+
+    client = httpx.Client(transport=httpx.MockTransport(container))
+    talk = Chat(Probe("http://x/score", lambda: "key", timeout_s=1, max_new_tokens=1, _client=client), None)
+    assert [talk.say("hello", lambda _: None).text for _ in range(2)] == ["hi", "hi"]
+    assert asked == ["/v1/chat/completions", "/score", "/score"]

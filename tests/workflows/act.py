@@ -129,7 +129,8 @@ def github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHub]:
     github.artifacts.mkdir()
     gh = github.folder / "bin" / "gh"
     gh.parent.mkdir()
-    gh.write_text(f'#!/bin/sh\nprintf "%s\\0" "$@" > {github.folder}/told\n')
+    # act itself asks it for a token.
+    gh.write_text(f'#!/bin/sh\n[ "$1" = auth ] || printf "%s\\0" "$@" > {github.folder}/told\n')
     gh.chmod(0o755)
     subprocess.run(["git", "clone", "--quiet", ROOT, github.checkout], check=True)  # noqa: S607 - as found on PATH
     for path in (github.checkout / ".github" / "workflows").iterdir():
@@ -198,10 +199,10 @@ def test_a_gate_that_says_no_ends_the_line(github: GitHub) -> None:
 
 def test_a_hostile_input_is_a_setting_of_the_wrong_type(github: GitHub) -> None:
     """Whoever dispatches a release can say no more than what the settings allow."""
-    inputs = dispatch(environment="local", percentage=HOSTILE)
+    inputs = dispatch(environment="local", source=HOSTILE)
     result = github.run("release", "workflow_dispatch", payload=inputs)
     assert result.returncode != 0
-    assert "MLOPS_DATA__PERCENTAGE" in result.log
+    assert "MLOPS_DATA__SOURCE: must be" in result.log
     assert result.jobs("failed") == {"prepare"}
     assert list(github.folder.rglob("pwned")) == []
 
