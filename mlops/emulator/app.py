@@ -49,6 +49,8 @@ _ROOMS = (
     registries, sharing, jobs, runs, gateway, endpoints, deployments, control, faults,
 )
 # fmt: on
+# nginx's, for its log: no status of HTTP says so.
+_CLIENT_LEFT = 499
 # Started in this order, ended in the opposite one: children end before what remembers them is closed.
 # fmt: off
 _LIVES = (
@@ -73,6 +75,8 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.RequestPayloadError as error:
         return _reply(unreadable(str(error)))
     except (OSError, sqlite3.Error):
+        if request.transport is None:  # the client left in the middle of its request: nobody reads an answer
+            return web.Response(status=_CLIENT_LEFT)
         if request.app[HOME].state.exists():
             raise
         return _reply(home_is_gone(request.app[HOME].root))

@@ -50,6 +50,7 @@ def serve(folder: Path, program: str = backend.__file__) -> Iterator[Endpoint]:
     """Start an emulator in the folder, whose containers run `program PORT`, and yield its endpoint."""
     home = daemon.open_home(folder / "home")
     os.environ |= daemon.environment(home)
+    os.environ.pop("AZUREML_CURRENT_CLOUD", None)  # in which the SDK keeps an emulator that was here before
     with process([sys.executable, __file__, str(home.root), program], ready=lambda: daemon.health(home) is not None):
         yield _endpoint(home)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import os
+import socket
+import struct
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +14,7 @@ from azure.storage.blob import BlobServiceClient, ContainerClient, ContentSettin
 
 from mlops.emulator import tls
 from mlops.emulator.storage import account
+from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from mlops.emulator.home import Home
@@ -166,6 +169,24 @@ def test_malformed_requests_have_azures_answers(
     connection.endheaders()
     reply = connection.getresponse()
     assert (reply.status, reply.headers["x-ms-error-code"]) == (status, code)
+
+
+def test_an_upload_that_breaks_off_is_no_failure(emulator: Home, container: ContainerClient) -> None:
+    """A client that is killed leaves no blob, no half file, and no traceback in the emulator's log."""
+    path = f"/{account.HOST}/{container.container_name}/half"
+    signature = account.sas(emulator, container.container_name, permissions="rwcl")
+    connection = http.client.HTTPSConnection("127.0.0.1", emulator.port, context=tls.client_context(emulator))
+    connection.putrequest("PUT", f"{path}?{signature}")
+    for name, value in {"Content-Length": "1000", "x-ms-blob-type": "BlockBlob"}.items():
+        connection.putheader(name, value)
+    connection.endheaders(b"x" * 10)
+    unfinished = emulator.blobs / ".unfinished"
+    wait_for(lambda: unfinished.is_dir() and any(unfinished.iterdir()))
+    connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # as if it was killed
+    connection.close()
+    wait_for(lambda: not any(unfinished.iterdir()))
+    assert not container.get_blob_client("half").exists()
+    assert "ConnectionResetError" not in emulator.log.read_text()
 
 
 def _unmodified() -> object:
