@@ -74,12 +74,17 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return web.json_response(unknown_route(request.method, request.path).body(), status=refusal.status)
     except web.RequestPayloadError as error:
         return _reply(unreadable(str(error)))
-    except (OSError, sqlite3.Error):
-        if request.transport is None:  # the client left in the middle of its request: nobody reads an answer
-            return web.Response(status=_CLIENT_LEFT)
-        if request.app[HOME].state.exists():
-            raise
-        return _reply(home_is_gone(request.app[HOME].root))
+    except (OSError, sqlite3.Error) as error:
+        return _accident(request, error)
+
+
+def _accident(request: web.Request, error: Exception) -> web.Response:
+    """Answer what happened to the client or to the home; anything else is ours, and raised again."""
+    if request.transport is None:  # the client left in the middle of its request: nobody reads an answer
+        return web.Response(status=_CLIENT_LEFT)
+    if request.app[HOME].state.exists():
+        raise error
+    return _reply(home_is_gone(request.app[HOME].root))
 
 
 def _reply(error: ArmError) -> web.Response:

@@ -124,15 +124,20 @@ class Home:
     def secret(self, name: str) -> str:
         """Return a random secret of this home, made on its first use; only the owner of the home may read it."""
         kept = self.root / f"{name}.key"
-        if not kept.exists():
-            unfinished = self.root / f"{name}.{secrets.token_hex(4)}.new"
-            with open_private(unfinished) as file:
-                file.write(secrets.token_urlsafe(32))
-            # Whoever links first decides: two processes may come here at once.
-            with contextlib.suppress(FileExistsError):
-                kept.hardlink_to(unfinished)
-            unfinished.unlink()
-        return _read(kept, kept.stat().st_mtime_ns)
+        try:
+            return _read(kept, kept.stat().st_mtime_ns)
+        except FileNotFoundError:
+            self._make_secret(kept)
+            return self.secret(name)
+
+    def _make_secret(self, kept: Path) -> None:
+        unfinished = kept.with_suffix(f".{secrets.token_hex(4)}.new")
+        with open_private(unfinished) as file:
+            file.write(secrets.token_urlsafe(32))
+        # Whoever links first decides: two processes may come here at once.
+        with contextlib.suppress(FileExistsError):
+            kept.hardlink_to(unfinished)
+        unfinished.unlink()
 
 
 @lru_cache
