@@ -15,8 +15,20 @@ from mlops.github import output
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-TRAINING: Final = ("data", "mlops/datasets", "mlops/trainer", "pipelines")
+TRAINING: Final = (
+    "data",
+    "mlops/alignment.py",
+    "mlops/compute",
+    "mlops/datasets",
+    "mlops/finetuning",
+    "mlops/planning.py",
+    "mlops/trainer",
+    "pipelines",
+    "requirements.lock",
+)
 """Where a change can make another model."""
+INFRASTRUCTURE: Final = "pipelines/infra"
+"""What a workspace is made of: no model is."""
 PROSE: Final = (".md", ".png", ".svg")
 
 
@@ -38,9 +50,10 @@ def main() -> None:
 def changed(paths: Iterable[str]) -> dict[str, bool]:
     """Return whether paths hold code, and whether they hold what a model is made of."""
     code = [path for path in map(PurePosixPath, paths) if path.suffix not in PROSE]
+    training = [path for path in code if any(map(path.is_relative_to, TRAINING))]
     return {
         "code": bool(code),
-        "training": any(path.is_relative_to(folder) for path in code for folder in TRAINING),
+        "training": any(not path.is_relative_to(INFRASTRUCTURE) for path in training),
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mlops.bootstrap import REVIEWED
+from mlops.changes import INFRASTRUCTURE, TRAINING
 from mlops.records import STAGES
 
 ROOT = Path(__file__).parents[2]
@@ -173,3 +174,15 @@ def test_every_test_runs_in_one_part_of_ci(jobs: dict[str, Any]) -> None:
     parts = {part["paths"] for part in jobs["ci/tests"]["strategy"]["matrix"]["include"]}
     (rest,) = [part for part in parts if part.startswith("--ignore-glob=")]
     assert {str(path.relative_to(ROOT)) for path in ROOT.glob(rest.partition("=")[2])} == parts - {rest}
+
+
+def test_what_starts_a_release_is_what_a_pull_request_trains_on(workflows: dict[str, Any]) -> None:
+    """A change that can make another model is tried before it is merged and released after."""
+    paths = workflows["release"]["on"]["push"]["paths"]
+    assert {path.removesuffix("/**") for path in paths} == {*TRAINING, f"!{INFRASTRUCTURE}"}
+    assert all((ROOT / path).exists() for path in TRAINING)
+
+
+def test_a_pull_request_trains_on_little(workflows: dict[str, Any]) -> None:
+    """Its run on Azure is a small one; a release takes what the settings say."""
+    assert workflows["pull-request"]["jobs"]["prepare"]["with"]["percentage"] == "1"
