@@ -41,17 +41,17 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 def install(session: nox.Session, *groups: str, parts: str = "local") -> None:
     """Install parts of this project and dependency groups at the locked versions, unless that was done before."""
     if not BIN.exists():
-        session.run(sys.executable, "-m", "venv", str(VENV), external=True)
+        session.run_install(sys.executable, "-m", "venv", str(VENV), external=True)
     wanted = [*PARTS[parts], *(package for group in groups for package in PYPROJECT["dependency-groups"][group])]
     stamp = VENV / f"installed-{'-'.join((parts, *groups))}"
     inputs = "\n".join([*wanted, LOCK.read_text(), Path("pyproject.toml").read_text()])
     if not stamp.exists() or stamp.read_text() != inputs:
-        run(session, "python", "-m", "pip", "install", "--quiet", "--constraint", str(LOCK), "uv")
+        run_install(session, "python", "-m", "pip", "install", "--quiet", "--constraint", str(LOCK), "uv")
         into = ("--python", str(VENV), "--constraint", str(LOCK))
-        run(session, "uv", "pip", "install", "--quiet", *into, *wanted, **sources())
+        run_install(session, "uv", "pip", "install", "--quiet", *into, *wanted, **sources())
         if parts == "local":
             # uv compiles nothing: what loads slowest is compiled here, and not while a deployment's start is timed.
-            run(session, "python", "-c", "import azure.ai.ml, mlflow.pyfunc, peft, trl")
+            run_install(session, "python", "-c", "import azure.ai.ml, mlflow.pyfunc, peft, trl")
         stamp.write_text(inputs)
 
 
@@ -74,6 +74,11 @@ def sources() -> dict[str, str]:
 def run(session: nox.Session, program: str, *arguments: str, **variables: str) -> None:
     """Run a program of the virtual environment."""
     session.run(str(BIN / program), *arguments, external=True, env=environment() | variables)
+
+
+def run_install(session: nox.Session, program: str, *arguments: str, **variables: str) -> None:
+    """Run a program that installs, which `nox --install-only` wants run, too."""
+    session.run_install(str(BIN / program), *arguments, external=True, env=environment() | variables)
 
 
 def environment() -> dict[str, str]:

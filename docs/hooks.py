@@ -51,6 +51,11 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     return OUTSIDE.sub(r"\1", markdown) if "/" not in page.file.src_uri else markdown
 
 
+def on_post_page(output: str, **_: Any) -> str:
+    """Name the search for screen readers: the theme leaves its dialog without a name."""
+    return output.replace('role="dialog"', 'role="dialog" aria-label="Search"')
+
+
 def stages(schema: dict[str, Any]) -> str:
     """Return the page of the stages, in order."""
     base = layers.file(FOLDER / "base.yml").values
