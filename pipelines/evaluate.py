@@ -91,7 +91,7 @@ def _record(context: Context, job: FineTuningJob, name: str, champion: str | Non
         name=name,
         champion=champion,
         models=_models(context, job, champion, metrics["sha256"]),
-        num_examples=metrics["num_examples"],
+        suites=metrics["suites"],
         contamination=metrics["contamination"],
         scored_at=metrics["scored_at"],
         test_data_sha256=metrics["test_data_sha256"],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from mlops.gates.metrics import HELD_OUT, SUITES
+from mlops.gates.metrics import SUITES
 from mlops.gates.scores import reference_of, rows_of
 from mlops.records import Flaw
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mlops.records import Evaluation
 
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+NEEDED: Final = ("candidate", "base")
+"""Who is scored in every evaluation; a champion only where one serves."""
 
 
 def find_flaws(evaluation: Evaluation, scores: Scores, settings: GateSettings, *, now: datetime) -> tuple[Flaw, ...]:
@@ -72,10 +74,9 @@ def _of_time(evaluation: Evaluation, settings: GateSettings, now: datetime) -> I
 
 def _of_rows(evaluation: Evaluation, scores: Scores) -> Iterator[Flaw]:
     """Yield what is wrong with which examples were scored, and how often."""
-    if set(scores) != set(evaluation.models):
-        yield _flaw(
-            "missing_model", f"scores are of {sorted(scores)}, the evaluation is of {sorted(evaluation.models)}"
-        )
+    expected = {*NEEDED, *evaluation.models}
+    if set(scores) != expected:
+        yield _flaw("missing_model", f"scores are of {sorted(scores)}, they must be of {sorted(expected)}")
         return
     for suite in SUITES:
         keys = {role: columns["key"][rows_of(columns, suite)] for role, columns in scores.items()}
@@ -89,15 +90,17 @@ def _of_rows(evaluation: Evaluation, scores: Scores) -> Iterator[Flaw]:
                 yield _flaw("unequal", detail)
             elif not np.array_equal(found, first):
                 yield _flaw("misaligned", f"{role} was scored on other {suite} examples than the candidate")
-        if suite == HELD_OUT and len(first) != evaluation.num_examples:
-            detail = f"{len(first)} of the {evaluation.num_examples} examples that were scored are there"
-            yield _flaw("truncated", detail)
+        if len(first) != (asked := evaluation.suites.get(suite, 0)):
+            yield _flaw("truncated", f"{len(first)} of the {asked} {suite} examples that were scored are there")
 
 
 def _of_values(rule: Rule, scores: Scores) -> Iterator[Flaw]:
     """Yield what is wrong with the values that a rule looks at."""
     against = reference_of(scores) if rule.against == "champion" else rule.against
     roles = ["candidate"] if against is None else ["candidate", against]
+    if unmeasured := [role for role in roles if rule.metric not in scores[role]]:
+        yield _flaw("missing_metric", f"{rule.metric} of {' and '.join(unmeasured)} was not measured: evaluate again")
+        return
     values = {role: np.ma.asarray(scores[role][rule.metric][rows_of(scores[role], rule.suite)]) for role in roles}
     masks = {role: np.ma.getmaskarray(column) for role, column in values.items()}
     what = f"{rule.suite} {rule.metric}"

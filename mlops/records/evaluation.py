@@ -19,17 +19,23 @@ class ScoredModel(Frozen):
 class Evaluation(Record):
     """Candidate, champion and base scored on the same held-out conversations in one job (`evaluate`).
 
-    `num_examples` are those of the held-out suite; `contamination` is the share of them found in the training data.
+    `suites` says how many examples each one has; `contamination` is the share of the held-out ones that were found in
+    the training data.
     """
 
     job: FineTuningJob
     name: str
     champion: str | None
     models: dict[str, ScoredModel]
-    num_examples: int
+    suites: dict[str, int]
     contamination: float
     scored_at: AwareDatetime
     test_data_sha256: str
     examples_sha256: str
     metrics: dict[str, dict[str, float]]
     studio_url: str
+
+    @property
+    def num_examples(self) -> int:
+        """Return how many held-out conversations were scored."""
+        return self.suites["held_out"]

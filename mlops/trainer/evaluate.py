@@ -11,6 +11,7 @@ import json
 import math
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
@@ -97,7 +98,7 @@ def evaluate(evaluation: Evaluation) -> None:
     report = {
         "scored_at": datetime.now(UTC).isoformat(),
         "test_data_sha256": hashlib.sha256(files.test_data.read_bytes()).hexdigest(),
-        "num_examples": len(leaked),
+        "suites": Counter(question.suite for question in asked.questions),
         "contamination": sum(leak is True for leak in leaked) / len(leaked),
         "models": metrics,
         "sha256": {name: fingerprint(folder) for name, folder in evaluation.models.items()},

@@ -149,7 +149,7 @@ def score(folder: Path, name: str) -> Evaluation:
         job=job,
         champion=str(folder / "champion"),
         models={role: ScoredModel(id=str(models[role]), sha256=sha256) for role, sha256 in report["sha256"].items()},
-        num_examples=report["num_examples"],
+        suites=report["suites"],
         contamination=report["contamination"],
         scored_at=datetime.fromisoformat(report["scored_at"]),
         test_data_sha256=report["test_data_sha256"],

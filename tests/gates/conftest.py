@@ -75,7 +75,7 @@ def evaluation() -> Callable[..., Evaluation]:
                 role: ScoredModel(id=f"{role}-model", sha256=role, registered_sha256=known)
                 for role, known in (("candidate", None), ("champion", "champion"), ("base", None))
             },
-            "num_examples": 200,
+            "suites": {"held_out": 200},
             "contamination": 0.0,
             "scored_at": NOW - timedelta(hours=1),
             "test_data_sha256": split.sha256,

@@ -78,7 +78,7 @@ def test_not_a_number(evaluation: Make, poison: float) -> None:
 def test_empty(evaluation: Make) -> None:
     """Nothing scored is nothing proved, even where the evaluation says that nothing was to be scored."""
     nothing = scores(np.array([]), np.array([]))
-    assert refused_for(attack(evaluation(num_examples=0), nothing)) == {"no_examples"}
+    assert refused_for(attack(evaluation(suites={"held_out": 0}), nothing)) == {"no_examples"}
 
 
 def test_one_example_repeated(evaluation: Make) -> None:
@@ -126,10 +126,14 @@ def test_wrong_direction_in_settings(metric: str, greater_is_better: bool) -> No
         Rule(metric=metric, greater_is_better=greater_is_better, threshold=0.5)
 
 
-def test_per_example_file_truncated(evaluation: Make) -> None:
-    """The hard examples are gone for every model, so nothing else would show it."""
+@pytest.mark.parametrize("suite", ["held_out", "general", "behavior"])
+def test_per_example_file_truncated(evaluation: Make, suite: str) -> None:
+    """The hard examples of a suite are gone for every model, so nothing else would show it."""
     attacked = scores(losses()[:150] - 0.5, losses()[:150])
-    assert refused_for(attack(evaluation(), attacked)) == {"truncated"}
+    for model in attacked.values():
+        model["suite"][:] = suite
+    rule = Rule(metric="loss", suite=suite, greater_is_better=False, against="base")
+    assert refused_for(attack(evaluation(suites={suite: 200}), attacked, gate(rule))) == {"truncated"}
 
 
 def test_examples_left_out_of_one_model(evaluation: Make) -> None:
@@ -155,6 +159,22 @@ def test_champion_left_out(evaluation: Make) -> None:
     attacked: dict[str, Any] = dict(scores(losses() - 0.5, losses()))
     del attacked["champion"]
     assert refused_for(attack(evaluation(), attacked)) == {"missing_model"}
+
+
+@pytest.mark.parametrize("role", ["candidate", "base"])
+def test_a_role_left_out_of_scores_and_evaluation_alike(evaluation: Make, role: str) -> None:
+    """Nobody disagrees with anybody, but whom the rules speak of was not scored."""
+    models, attacked = dict(evaluation().models), dict(scores(losses() - 0.5, losses()))
+    del models[role], attacked[role]
+    base = Rule(metric="loss", greater_is_better=False, against="base")
+    assert "missing_model" in refused_for(attack(evaluation(models=models), attacked, gate(base)))
+
+
+def test_rule_on_a_metric_that_nobody_measured(evaluation: Make) -> None:
+    """No judge was asked, or the metric is younger than the evaluation: that is no proof of anything."""
+    judgement = attack(evaluation(), None, gate(Rule(metric="preference", greater_is_better=True, threshold=0.5)))
+    assert refused_for(judgement) == {"missing_metric"}
+    assert judgement.flaws[0].detail == "preference of candidate was not measured: evaluate again"
 
 
 def test_test_set_leaked_into_training(evaluation: Make) -> None:

@@ -77,7 +77,7 @@ def make(verdict: Verdict = Verdict.ACCEPTED, **changes: Any) -> GateDecision:
         name="evaluate-1",
         champion="azureml:phi-chats:1",
         models={"candidate": ScoredModel(id="m", sha256="a" * 64)},
-        num_examples=200,
+        suites={"held_out": 200},
         contamination=0.0,
         scored_at=NOW,
         test_data_sha256="d" * 64,

@@ -63,7 +63,7 @@ def rolled_out(*, phase: str = "SUCCEEDED", verdict: str = "accepted") -> Record
     data = record("prepare", None, id="azureml:chitchat:1f2e", name="chitchat", version="1f2e", source="chitchat")
     job = record("finetune", data, name="finetune-first", display_name="Phi-3-mini-chitchat-bs4-cosine-lora")
     metrics = {"candidate": {"loss": 3.1, "rougeL": 0.21}, "base": {"loss": 3.6, "rougeL": 0.17}}
-    scored = record("evaluate", job, name="evaluate-first", metrics=metrics, num_examples=200)
+    scored = record("evaluate", job, name="evaluate-first", metrics=metrics, suites={"held_out": 200})
     engine = {"flaws": (), "rules": {}, "override": None}
     decision = record("gate", scored, verdict=verdict, reference="base", results=(loss,), **engine)
     if verdict != "accepted":

@@ -81,7 +81,8 @@ def test_metrics_are_the_examples_summed_by_token(
     expected = sum(score.total_loss for score in scores) / sum(score.num_tokens for score in scores)
     assert report["models"]["base"]["loss"] == pytest.approx(expected, rel=1e-5)
     assert report["test_data_sha256"] == hashlib.sha256(data_file.read_bytes()).hexdigest()
-    assert (report["num_examples"], report["models"]["base"]["num_generations"]) == (6, 2)
+    assert report["suites"] == {"held_out": 6, "general": 1, "behavior": 3}
+    assert report["models"]["base"]["num_generations"] == 2
 
 
 def test_what_was_trained_on_is_counted(output: Path) -> None:
