@@ -19,8 +19,10 @@ from mlops.workspace import assets, endpoints
 from mlops.workspace.jobs import download, follow, submit_component
 
 SPEC = Path(__file__).parent / "specs" / "evaluate.yml"
-DATA = Path(__file__).parent.parent / "data"
-GENERAL, BEHAVIOR = DATA / "general.jsonl", DATA / "behaviour.jsonl"
+ENVIRONMENT = SPEC.with_name("environment.yml")
+ROOT = Path(__file__).parent.parent
+GENERAL, BEHAVIOR = ROOT / "data" / "general.jsonl", ROOT / "data" / "behaviour.jsonl"
+TRAINER = ROOT / "mlops" / "trainer"
 BASES = {"mlflow_model": "base", "custom_model": "pytorch_base"}
 """The component's inputs for the base model, by its format."""
 SHOWN = ("loss", "perplexity", "rougeL", "general_loss", "behavior_passed")
@@ -31,9 +33,7 @@ def evaluate(context: Context, job: FineTuningJob) -> Evaluation:
     champion = _champion(context)
     context.say(f"champion: {champion or 'none, nothing serves yet'}")
     inputs = _inputs(context, job, champion)
-    asked = [file_sha256(path) for path in (GENERAL, BEHAVIOR)]
-    digest = hashlib.sha256(json.dumps([inputs, asked], sort_keys=True).encode()).hexdigest()[:8]
-    name = f"evaluate-{context.run}-{digest}"
+    name = f"evaluate-{context.run}-{digest(inputs)}"
     submission = submit_component(
         context.workspace, SPEC, inputs, name=name, experiment=job.experiment, compute=job.compute
     )
@@ -43,6 +43,12 @@ def evaluate(context: Context, job: FineTuningJob) -> Evaluation:
     evaluation = _record(context, job, submission.name, champion, studio_url)
     verification.mark_evaluation(context.workspace, evaluation)
     return evaluation
+
+
+def digest(inputs: dict[str, Any]) -> str:
+    """Return what tells one evaluation from another: its inputs, what is asked, and the code that measures."""
+    code = assets.version_of([SPEC, ENVIRONMENT, GENERAL, BEHAVIOR, *sorted(TRAINER.rglob("*.py"))])
+    return hashlib.sha256(json.dumps([inputs, code], sort_keys=True).encode()).hexdigest()[:8]
 
 
 def _champion(context: Context) -> str | None:

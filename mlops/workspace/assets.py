@@ -16,7 +16,7 @@ from mlops.workspace.client import quiet
 from mlops.workspace.errors import azure_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from azure.ai.ml.entities import Model
 
@@ -114,11 +114,16 @@ def own_component(spec: Path, code: Sequence[Path]) -> Component:
     from azure.ai.ml import load_component
 
     loaded: Any = load_component(spec)
-    digest = hashlib.sha256()
-    for path in (spec, *sorted(code)):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    version = digest.hexdigest()[:12]
+    version = version_of([spec, *sorted(code)])
     return Component(f"{loaded.name}:{version}", loaded.name, version, loaded.inputs, loaded)
+
+
+def version_of(files: Iterable[Path]) -> str:
+    """Return a hash of the names and contents of files, in this order."""
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _which(version: str) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +11,7 @@ import yaml
 
 from mlops.datasets.examples import read_scores
 from mlops.errors import RecordError
+from pipelines import evaluate
 from pipelines.evaluate import BASES, SPEC
 
 if TYPE_CHECKING:
@@ -23,6 +26,17 @@ def test_a_base_model_of_each_format_has_its_input() -> None:
     for kind, name in BASES.items():
         assert spec["inputs"][name] == {"type": kind, "optional": True}
         assert f"$[[--base ${{{{inputs.{name}}}}}]]" in spec["command"]
+
+
+def test_another_metric_is_another_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stage attaches to a job of the same inputs, questions and code; who adds a metric gets it measured."""
+    shutil.copytree(evaluate.TRAINER, tmp_path, dirs_exist_ok=True)
+    before = evaluate.digest({"num_examples": 2})
+    monkeypatch.setattr(evaluate, "TRAINER", tmp_path)
+    assert evaluate.digest({"num_examples": 2}) == before
+    with (tmp_path / "evaluation" / "answers.py").open("a", encoding="utf-8") as code:
+        code.write("# another metric")
+    assert len({before, evaluate.digest({"num_examples": 2}), evaluate.digest({"num_examples": 3})}) == 3
 
 
 def test_fine_tuning_taught_the_model_something(first: Released) -> None:
