@@ -34,8 +34,10 @@ def example(kind: Any, **values: Any) -> Any:
     if isinstance(kind, type) and issubclass(kind, Enum):
         return next(iter(kind))
     origin, of = get_origin(kind), get_args(kind)
-    if origin in (tuple, dict):
-        return (example(of[0]),) if origin is tuple else {example(of[0]): example(of[1])}
+    if origin is tuple:
+        return tuple(example(part) for part in of if part is not Ellipsis)
+    if origin is dict:
+        return {example(of[0]): example(of[1])}
     if origin is UnionType:
         return None if type(None) in of else example(of[0])
     return of[0] if origin is Literal else {str: "text", int: 1, float: 1.0, bool: True, AwareDatetime: NOON}[kind]
