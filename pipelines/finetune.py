@@ -10,7 +10,7 @@ from typing import Final
 from mlops import stage
 from mlops.errors import Detached, RecordError, Refusal
 from mlops.finetuning.names import display_name
-from mlops.finetuning.progress import Progress, progress
+from mlops.finetuning.progress import Progress, pace, progress
 from mlops.planning import Recipe, recipe
 from mlops.records import DataAsset, FineTuningJob, Measured
 from mlops.reports import plots, tables, training
@@ -174,22 +174,22 @@ def _stuck(context: Context, made: Recipe, name: str) -> str:
 def _measure(context: Context, made: Recipe, name: str, end: Snapshot, history: dict[str, list[Point]]) -> Measured:
     """Say what the job took beside its plan, keep its cost, loss curve and timing; return it."""
     plan, hours = made.plan, end.hours
-    usd, runtime = hours * plan.usd_per_hour, history.get("train_runtime")
-    rate = plan.tokens / runtime[-1].value if runtime else None
+    usd, rate = hours * plan.usd_per_hour, pace(history, plan, made.parameters.values)
     context.say(f"took {hours:.2f} h and {usd:.2f} USD; planned were {plan.hours:.2f} h and {plan.usd:.2f} USD")
     jobs.keep_cost(context.workspace, name, usd)
-    if rate and runtime:
-        _keep_timing(context, made, name, end, training_s=runtime[-1].value)
+    if rate:
+        _keep_timing(context, made, name, end, tokens_per_s=rate, training_s=history["train_runtime"][-1].value)
     losses = {key: kept for key in plots.LOSSES if (kept := _thinned(history.get(key, [])))}
     if "loss" in losses:
         context.say(f"loss curves {training.keep_curves(context.folder, losses)}")
     return Measured(hours=hours, usd=usd, tokens_per_s=rate, losses=losses)
 
 
-def _keep_timing(context: Context, made: Recipe, name: str, end: Snapshot, *, training_s: float) -> None:
+def _keep_timing(
+    context: Context, made: Recipe, name: str, end: Snapshot, *, tokens_per_s: float, training_s: float
+) -> None:
     """Keep how fast each GPU learned, and what fine-tuning took beside that."""
-    plan = made.plan
-    per_gpu = plan.tokens / training_s / (plan.num_gpus * plan.num_nodes)
+    per_gpu = tokens_per_s / (made.plan.num_gpus * made.plan.num_nodes)
     first_h = sum(runs.hours(step) for step in end.steps if step.display_name != ALIGNMENT)
     preparation_h = max(first_h - training_s / 3600, 0.0)
     jobs.keep_timing(context.workspace, name, made.workload, tokens_per_s=per_gpu, preparation_h=preparation_h)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Logged(Protocol):
-    """One value of a metric, and at which step."""
+    """One value of a metric, at which step, and when it was logged in seconds."""
 
     @property
     def step(self) -> int:
@@ -21,6 +21,10 @@ class Logged(Protocol):
     @property
     def value(self) -> float:
         """Return the value."""
+
+    @property
+    def time_s(self) -> float:
+        """Return when it was logged."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,23 @@ def progress(
     if not done or not training_s:
         return Progress(last.step, done, last.value, None, None, usd)
     return Progress(last.step, done, last.value, plan.tokens * done / training_s, training_s * (1 - done) / done, usd)
+
+
+def pace(
+    history: Mapping[str, Sequence[Logged]], plan: FinetuningPlan, parameters: Mapping[str, Parameter]
+) -> float | None:
+    """Return the planned tokens per second that a job which has ended learned from, on all GPUs; None if unknown.
+
+    Training that stopped early learned from the share of its epochs. `train_runtime` is that of the last process
+    alone: where a loss was logged before it began, the job was interrupted, and what it did in that time is unknown.
+    """
+    runtime, epochs = history.get("train_runtime"), history.get("epoch")
+    if not runtime or not epochs:
+        return None
+    began_s = runtime[-1].time_s - runtime[-1].value
+    if any(point.time_s < began_s for point in history.get("loss", ())):
+        return None
+    return plan.tokens * _share(epochs[-1], parameters) / runtime[-1].value
 
 
 def _share(entry: Logged, parameters: Mapping[str, Parameter]) -> float:

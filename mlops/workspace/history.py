@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from collections import defaultdict
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any, Final
@@ -56,10 +55,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Point:
-    """One value of a metric."""
+    """One value of a metric; `time_s` is when it was logged, in seconds since 1970."""
 
     step: int
     value: float
+    time_s: float
 
 
 def jobs(workspace: Workspace, *, most: int) -> list[Job]:
@@ -144,10 +144,10 @@ def _metrics(client: httpx.Client, base: str, run: str) -> Iterator[tuple[str, l
 
 def _points(entries: list[Mapping[str, Any]]) -> list[Point]:
     """Return the values by step; values of one step are in the order they were logged."""
-    by_step = defaultdict[int, list[float]](list)
-    for entry in sorted(entries, key=lambda entry: int(entry["timestamp"])):
-        by_step[int(entry.get("step") or 0)].append(float(entry["value"]))
-    return [Point(step, value) for step in sorted(by_step) for value in by_step[step]]
+    points = [
+        Point(int(entry.get("step") or 0), float(entry["value"]), int(entry["timestamp"]) / 1000) for entry in entries
+    ]
+    return sorted(points, key=lambda point: (point.step, point.time_s))
 
 
 def _job(found: Any) -> Job:

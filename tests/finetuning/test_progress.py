@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlops.finetuning.progress import Progress, progress
+from mlops.finetuning.progress import Progress, pace, progress
 from mlops.records import FinetuningPlan
 from mlops.workspace.history import Point
 
@@ -23,8 +23,8 @@ PLAN = FinetuningPlan(
     usd=4.0,
 )
 HISTORY = {
-    "loss": [Point(10, 2.5), Point(20, 2.0)],
-    "epoch": [Point(10, 0.3), Point(20, 0.6)],
+    "loss": [Point(10, 2.5, 1000), Point(20, 2.0, 1100)],
+    "epoch": [Point(10, 0.3, 1000), Point(20, 0.6, 1100)],
 }
 
 
@@ -47,3 +47,18 @@ def test_nothing_is_made_up() -> None:
     assert progress({}, PLAN, {}, training_s=200, usd=0.0) is None
     loss = {"loss": HISTORY["loss"]}
     assert str(progress(loss, PLAN, {}, training_s=200, usd=0.0)) == "step 20 · 0% · loss 2.0000 · 0.00 USD"
+
+
+def test_the_pace_is_that_of_what_was_done() -> None:
+    """Stopped early at 0.6 of 3 epochs after 200 s: a fifth of the tokens; with `max_steps` reached, all of them."""
+    ended = HISTORY | {"train_runtime": [Point(20, 200.0, 1100)]}
+    assert pace(ended, PLAN, {"num_train_epochs": 3}) == pytest.approx(1000)
+    assert pace(ended, PLAN, {"max_steps": 20}) == pytest.approx(5000)
+
+
+def test_a_job_that_was_interrupted_tells_no_pace() -> None:
+    """The last process did the last half in 50 s: with all the tokens the next estimate would be half the price."""
+    resumed = HISTORY | {"train_runtime": [Point(20, 50.0, 1100)]}
+    assert pace(resumed, PLAN, {"max_steps": 20}) is None
+    assert pace(HISTORY, PLAN, {"max_steps": 20}) is None
+    assert pace({"train_runtime": [Point(20, 50.0, 1100)]}, PLAN, {"max_steps": 20}) is None

@@ -203,9 +203,9 @@ def toy(tmp_path: Path) -> ToySource:
         toy_job("s2", "Running", display_name="train", logs={"user_logs/std_log.txt": "s2"}, **step),
     ]
     source.logged = {"s2": "step 1\nstep 2\n", "h": HOSTILE}
-    losses = [Point(step, 4.5 - 0.3 * step**0.5) for step in range(1, 40)]
-    rates = [Point(step, 0.005 * step / 40) for step in range(40)]
-    source.measured["s2"] = {"loss": losses, "learning_rate": rates, "train_samples": [Point(0, 704)]}
+    losses = [Point(step, 4.5 - 0.3 * step**0.5, step) for step in range(1, 40)]
+    rates = [Point(step, 0.005 * step / 40, step) for step in range(40)]
+    source.measured["s2"] = {"loss": losses, "learning_rate": rates, "train_samples": [Point(0, 704, 0)]}
     blue = Serving("blue", 90, 0, "phi:1", "Succeeded", "Standard_NC24ads_A100_v4", 1)
     green = replace(blue, name="green", weight=10, model="phi:2", mirrored=0)
     crumb = {"rollout-id": "second", "rollout-phase": "SHIFTING"}
