@@ -153,8 +153,13 @@ def as_input(value: Parameter, rule: Any) -> Parameter:
 def _typed(value: Parameter, kind: str) -> Parameter:
     if kind == "string":
         return str(value).lower() if isinstance(value, bool) else str(value)
-    types: dict[str, type[int | float]] = {"integer": int, "number": float}
+    if kind not in ("integer", "number"):
+        return value
     try:
-        return types[kind](value) if kind in types else value
-    except ValueError:
+        number = float(value)
+        whole = int(number)  # an error for infinity and what is no number
+    except (ValueError, OverflowError):
         raise InputError(f"must be of type {kind}") from None
+    if isinstance(value, bool) or (kind == "integer" and whole != number):
+        raise InputError(f"must be of type {kind}")
+    return whole if kind == "integer" else number

@@ -25,6 +25,12 @@ from mlops.trainer.errors import TrainerError
         ("apply_lora", "yes", "must be one of true, false"),
         ("learning_rate", 0, "must be greater than 0"),
         ("learning_rate", "quick", "must be of type number"),
+        ("learning_rate", True, "must be of type number"),
+        ("learning_rate", float("inf"), "must be of type number"),
+        ("weight_decay", "nan", "must be of type number"),
+        ("num_train_epochs", 1.5, "must be of type integer"),
+        ("num_train_epochs", float("inf"), "must be of type integer"),
+        ("lora_r", True, "must be of type integer"),
         ("num_train_epochs", 0, "must be at least 1"),
         ("deepspeed_stage", 4, "must be one of 2, 3"),
         ("lora_dropout", 1.5, "must be at most 1"),
@@ -39,11 +45,12 @@ def test_a_wrong_value_is_named_with_what_is_right(name: str, value: str | float
 
 def test_values_are_written_as_components_write_them() -> None:
     """YAML knows booleans and numbers where the inputs are text; what is not known is left to the component."""
-    given = {"apply_lora": True, "deepspeed_stage": 3, "learning_rate": "5e-6", "of_tomorrow": 1}
+    given = {"apply_lora": True, "deepspeed_stage": 3, "learning_rate": "5e-6", "lora_r": 8.0, "of_tomorrow": 1}
     assert check_known(given) == {
         "apply_lora": "true",
         "deepspeed_stage": "3",
         "learning_rate": 5e-6,
+        "lora_r": 8,
         "of_tomorrow": 1,
     }
 
