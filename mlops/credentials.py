@@ -31,19 +31,24 @@ REMEDIES: Final = {
 def sign_in() -> TokenCredential:
     """Return a credential that a token was just had with; on a terminal the browser is the last resort.
 
-    Raises AzureError with what each credential said, and how to mend it, if none works.
+    Raises AzureError with what each credential said, and how to mend it, if none works or Entra cannot be reached.
     """
-    from azure.core.exceptions import ClientAuthenticationError
+    from azure.core import exceptions
     from azure.identity import InteractiveBrowserCredential
 
     credential = _credential()
     try:
         credential.get_token(MANAGEMENT_SCOPE)
-    except ClientAuthenticationError as error:
+    except exceptions.ClientAuthenticationError as error:
         if sys.stdin.isatty():
             print(f"no silent sign-in works here, opening a browser: {error.message}", file=sys.stderr)
             return InteractiveBrowserCredential()
         raise AzureError(f"no Azure credential works here: {error.message}\n{_remedy(error.message)}") from None
+    except exceptions.AzureError as error:
+        raise AzureError(
+            f"Entra could not be asked for a token: {error.message}\n"
+            "To mend it: check the network, HTTPS_PROXY and NO_PROXY, and run again."
+        ) from None
     return credential
 
 

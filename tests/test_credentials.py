@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from io import BytesIO
+from io import BytesIO, StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx
 import pytest
 import requests
 from azure.core.exceptions import ClientAuthenticationError
+from azure.core.pipeline.transport import RequestsTransport
 from azure.identity import ClientAssertionCredential, DefaultAzureCredential, InteractiveBrowserCredential
 
 from mlops import credentials
@@ -136,6 +139,36 @@ def test_a_job_without_the_permission_is_told_so(monkeypatch: pytest.MonkeyPatch
     mocker.patch.object(DefaultAzureCredential, "get_token", side_effect=ClientAuthenticationError("tried 4: no, no"))
     with pytest.raises(AzureError, match=r"tried 4: no, no\n.*id-token: write.*ACTIONS_ID_TOKEN_REQUEST_URL"):
         credentials.sign_in()
+
+
+def test_a_failed_sign_in_names_each_credential_tried(
+    monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture, tmp_path: Path
+) -> None:
+    """Variables, identity and command lines, each with its own reason; nothing is configured, and nothing answers."""
+    for name in [name for name in os.environ if name.startswith(("AZURE_", "IDENTITY_", "MSI_", "GITHUB_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AZURE_AUTHORITY_HOST", "https://127.0.0.1:1")
+    monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:1")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.stdin", StringIO())
+    mocker.patch.object(RequestsTransport, "sleep")  # between two questions to the managed identity
+    with pytest.raises(AzureError, match="no Azure credential works here") as refusal:
+        credentials.sign_in()
+    for name in ("Environment", "WorkloadIdentity", "ManagedIdentity", "AzureCli", "AzureDeveloperCli"):
+        assert f"{name}Credential: " in str(refusal.value)
+    assert "Azure CLI not found on path" in str(refusal.value)
+    assert "az login" in str(refusal.value)
+
+
+@pytest.mark.usefixtures("github")
+def test_an_entra_that_cannot_be_reached_is_one_sentence(mocker: MockerFixture) -> None:
+    """Exit 2, what the network said and what to look at; no traceback of the libraries below."""
+    mocker.patch("requests.Session.request", side_effect=requests.ConnectionError("no route"))
+    mocker.patch.object(RequestsTransport, "sleep")
+    with pytest.raises(AzureError, match=r"Entra could not be asked for a token: no route\n.*HTTPS_PROXY") as refusal:
+        credentials.sign_in()
+    assert refusal.value.exit_code == 2
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])
