@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 RETRIES: Final = 6
 """On 408, 429, 5xx and lost connections, by azure-core's own policy."""
 LONGEST_WAIT_S: Final = 30
+FIRST_WAIT_S: Final = 0.8
 
 
 @dataclass(frozen=True)
@@ -81,15 +82,24 @@ def reach(settings: WorkspaceSettings) -> Workspace:
 def _retries() -> dict[str, Any]:
     """Return how often and how patiently the SDK retries: as long as Retry-After says, else twice as long each time.
 
-    The first wait is drawn, so that runners that were throttled together do not come back together.
+    Each of those waits is drawn, so that runners that were throttled together do not come back together.
     """
-    first_s = random.uniform(0.4, 1.2)  # noqa: S311 - no secret
     return {
         "retry_total": RETRIES,
         "retry_status": RETRIES,
-        "retry_backoff_factor": first_s,
+        "retry_backoff_factor": _Drawn(FIRST_WAIT_S),
         "retry_backoff_max": LONGEST_WAIT_S,
     }
+
+
+class _Drawn(float):
+    """A factor that is another one each time something is multiplied by it, half as much to half as much again.
+
+    The SDK makes a policy for each of its clients from such options, and shares a policy of ours among them wrongly.
+    """
+
+    def __mul__(self, other: float, /) -> float:
+        return float(self) * random.uniform(0.5, 1.5) * other  # noqa: S311 - no secret
 
 
 def start_emulator() -> dict[str, str]:

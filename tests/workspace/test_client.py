@@ -10,12 +10,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
+from azure.core.pipeline.policies import RetryPolicy
+from azure.core.pipeline.transport import RequestsTransport
 
 from mlops.errors import AzureError
 from mlops.settings import WorkspaceSettings
-from mlops.workspace.client import RETRIES, connect
+from mlops.workspace.client import FIRST_WAIT_S, LONGEST_WAIT_S, RETRIES, connect
 
 if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
+
     from mlops.emulator.pytest_plugin import Emulator
 
 
@@ -29,8 +33,11 @@ def settings(emulator_environment: dict[str, str], name: str) -> WorkspaceSettin
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_retries_are_bounded_and_the_end_is_one_line(azureml_emulator: Emulator, unique: str, status: int) -> None:
+def test_retries_are_bounded_and_the_end_is_one_line(
+    azureml_emulator: Emulator, unique: str, mocker: MockerFixture, status: int
+) -> None:
     """A service that throttles or is down is asked so often and no more; the line has status and request."""
+    mocker.patch.object(RequestsTransport, "sleep")  # a minute in all
     options = {"path": f"*/workspaces/{unique}", "status": status, "retry_after_s": 0}
     with azureml_emulator.faults.injected("status", **options) as fault:
         with pytest.raises(AzureError, match=rf"could not open workspace {unique} .*\(HTTP {status}"):
@@ -45,6 +52,18 @@ def test_an_error_that_passes_is_not_seen(azureml_emulator: Emulator) -> None:
     options = {"path": f"*/workspaces/{name}", "status": 429, "count": 2, "retry_after_s": 0}
     with azureml_emulator.faults.injected("status", **options):
         assert connect(settings(azureml_emulator.environment, name)).location
+
+
+def test_each_wait_is_drawn(azureml_emulator: Emulator) -> None:
+    """Clients that were throttled together come back at times of their own, about twice as late each time."""
+    ml = connect(settings(azureml_emulator.environment, azureml_emulator.environment["AZURE_WORKSPACE_NAME"])).ml
+    policy: RetryPolicy = ml.workspaces._operation._config.retry_policy  # noqa: SLF001 - what the SDK made of ours
+    options = policy.configure_retries({})
+    for retry, mean_s in ((2, 2 * FIRST_WAIT_S), (3, 4 * FIRST_WAIT_S)):
+        waits_s = {policy.get_backoff_time(options | {"history": [None] * retry}) for _ in range(20)}
+        assert len(waits_s) > 1
+        assert all(0.5 * mean_s <= wait_s <= 1.5 * mean_s for wait_s in waits_s)
+    assert policy.get_backoff_time(options | {"history": [None] * 9}) == LONGEST_WAIT_S
 
 
 class Proxy(socketserver.BaseRequestHandler):
