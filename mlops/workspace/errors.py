@@ -29,8 +29,12 @@ FIXES: Final = {
     r"AADSTS700024": "the sign-in outlived its token: in GitHub Actions give the job `permissions: id-token: write`",
     r"AuthorizationFailed|does not have authorization": "give this identity the role AzureML Data Scientist on the "
     "workspace (and AzureML Compute Operator to create clusters)",
-    r"name .*(invalid|must)": "names of endpoints and deployments begin with a letter and have 3 to 32 lower-case "
-    "letters, digits and single dashes",
+    r"(endpoint|deployment) name .*(invalid|must)": "names of endpoints and deployments begin with a letter and "
+    "have 3 to 32 lower-case letters, digits and single dashes",
+    r"(cluster|compute) name .*(invalid|must)": "names of clusters and instances begin with a letter and have letters, "
+    "digits and dashes; 16 characters are never too many",
+    r"name .*(invalid|must)": "names of jobs, models, data and environments have letters, digits, `-` and `_`, and are "
+    "255 characters at most",
     r"TooManyRequests": "Azure throttles this subscription: wait some minutes and run again",
     r"SSLError|CERTIFICATE_VERIFY_FAILED": "name your company's authority in REQUESTS_CA_BUNDLE and SSL_CERT_FILE",
     r"ProxyError|Failed to establish a new connection|getaddrinfo": "check the network, and HTTPS_PROXY and NO_PROXY",

@@ -47,6 +47,10 @@ def test_one_line_says_what_was_asked_what_was_said_and_where_to_look() -> None:
         ("UserError", "ModelAssetPathNotFoundInStorage", "look whether the job has completed"),
         ("Conflict", "Cannot create a deployment in endpoint e in Updating provisioning state", "wait and run again"),
         ("BadArgument", "The endpoint name Chat_1 is invalid", "3 to 32 lower-case letters, digits and single dashes"),
+        ("UserError", "Deployment name [Blue_] is invalid", "names of endpoints and deployments"),
+        ("UserError", "Compute name 1gpu is invalid", "names of clusters and instances begin with a letter"),
+        ("UserError", "The job name 'a b' is invalid", "letters, digits, `-` and `_`, and are 255 characters"),
+        ("UserError", "The name or version x/y is invalid", "letters, digits, `-` and `_`, and are 255 characters"),
         ("TooManyRequests", "Slow down", "wait some minutes"),
         (
             "InvalidAuthenticationToken",
