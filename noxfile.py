@@ -151,9 +151,10 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def docs(session: nox.Session) -> None:
-    """Build the pages of `docs` into `.site`; a link that leads nowhere is an error."""
-    install(session, "docs")
+    """Build the pages of `docs` into `.site`, and try what they say; a link that leads nowhere is an error."""
+    install(session, "docs", "tests", parts="base")
     run(session, "mkdocs", "build", "--quiet", "--config-file", ".mkdocs.yml")
+    run(session, "pytest", "tests/test_docs.py", "tests/test_extending.py")
 
 
 @nox.session(default=False)
@@ -233,6 +234,7 @@ def workflows(session: nox.Session) -> None:
     """Run the workflows on this machine, to traffic: act plays GitHub, the emulator Azure."""
     # What the jobs will ask for, so that none of them installs its own checkout here.
     install(session, parts="base")
+    install(session, "docs", "tests", parts="base")
     install(session)
     install(session, "tests", "workflows")
     run(session, "pytest", "tests/workflows/act.py", *session.posargs)

@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,18 @@ def test_a_reviewer_reads_verdict_cost_and_the_gates_report(judged: Trial, headl
     assert "took 30 min 0 s and 1.84 USD; planned were 2 h 0 min and 7.34 USD." in text
     assert "\n| the report |\n" in text
     assert "## Gate" not in text
+
+
+def test_what_the_emulator_said_stands_there_while_azure_trains() -> None:
+    """Hours before the end, a reviewer reads the stage that runs and the decision there is."""
+    emulated = replace(trial(Verdict.ACCEPTED, lasts=False), where="On the emulator")
+    text = body({"release": "success", "prepare": ""}, (emulated,), link=LINK)
+    assert [line for line in text.splitlines() if line][:3] == [
+        "## ⏳ Running",
+        "✅ release · ⏳ prepare",
+        "### On the emulator",
+    ]
+    assert "\n| the report |\n" in text
 
 
 @pytest.mark.parametrize("lasts", [True, False])

@@ -122,6 +122,12 @@ def _stand_ins() -> set[str]:
     return {f"{action}={STAND_INS / name}" for action, _, name in pinned if (STAND_INS / name).is_dir()}
 
 
+def _commit(checkout: Path, message: str) -> None:
+    author = ("-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
+    command = ["git", *author, "commit", "--quiet", "--all", f"--message={message}"]
+    subprocess.run(command, cwd=checkout, check=True)
+
+
 @pytest.fixture(scope="session")
 def github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHub]:
     """Return a GitHub whose jobs share an emulator, which is stopped at the end."""
@@ -135,6 +141,7 @@ def github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHub]:
     subprocess.run(["git", "clone", "--quiet", ROOT, github.checkout], check=True)  # noqa: S607 - as found on PATH
     for path in (github.checkout / ".github" / "workflows").iterdir():
         path.write_text(path.read_text().replace("  queue: max\n", ""))  # GitHub has it since May 2026, act not yet
+    _commit(github.checkout, "A change of code")
     # Started by a job, it would run from that job's checkout, which is gone when the job ends.
     home, _ = daemon.start(github.folder / "emulator")
     yield github
@@ -160,18 +167,26 @@ def test_a_forks_pull_request_is_released_on_the_emulator(github: GitHub) -> Non
     assert list(github.folder.rglob("pwned")) == []
 
 
+def test_a_pull_request_is_told_what_runs(github: GitHub) -> None:
+    """The comment stands there before anything has ended."""
+    payload = {"pull_request": {"number": 9, "labels": [], "head": {"repo": {"full_name": "owner/name"}}}}
+    payload |= {"repository": {"full_name": "owner/name"}}
+    result = github.run("pull-request", "pull_request", "--job", "announce", payload=payload)
+    assert result.returncode == 0, result.log[-5000:]
+    assert result.jobs("succeeded") == {"changes", "comment"}
+    assert github.told()[:4] == ["pr", "comment", "9", "--edit-last"]
+
+
 def test_a_pull_request_that_changes_prose_is_over_at_once(github: GitHub) -> None:
-    """Nothing is installed, tested or trained; the one check that branch protection asks for is there."""
+    """The pages are built and tried, no more; the one check that branch protection asks for is there."""
     with (github.checkout / "README.md").open("a") as readme:
         readme.write("\nA word more.\n")
-    author = ("-c", "user.name=a", "-c", "user.email=a@example.org")
-    git = ["git", *author, "commit", "--quiet", "--message=Prose", "README.md"]
-    subprocess.run(git, cwd=github.checkout, check=True)
+    _commit(github.checkout, "Prose")
     payload = {"pull_request": {"number": 8, "labels": [], "head": {"repo": {"full_name": "owner/name"}}}}
     start = time.monotonic()
     result = github.run("pull-request", "pull_request", payload=payload | {"repository": {"full_name": "owner/name"}})
     assert result.returncode == 0, result.log[-5000:]
-    assert result.jobs("succeeded") == {"changes", "passed"}
+    assert result.jobs("succeeded") == {"changes", "docs", "passed"}
     assert time.monotonic() - start < 120
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,7 @@ def test_no_secret_is_stored(workflows: dict[str, Any]) -> None:
 def test_releases_and_rollouts_are_never_canceled(workflows: dict[str, Any]) -> None:
     """Only checks give way to newer ones; all else waits its turn."""
     cancels = {name for name, file in workflows.items() if file["concurrency"]["cancel-in-progress"]}
-    assert cancels == {"ci", "pull-request"}
+    assert cancels == {"ci", "docs", "pull-request"}
 
 
 def test_whoever_writes_to_an_endpoint_waits_for_it(workflows: dict[str, Any]) -> None:
@@ -186,3 +187,37 @@ def test_what_starts_a_release_is_what_a_pull_request_trains_on(workflows: dict[
 def test_a_pull_request_trains_on_little(workflows: dict[str, Any]) -> None:
     """Its run on Azure is a small one; a release takes what the settings say."""
     assert workflows["pull-request"]["jobs"]["prepare"]["with"]["percentage"] == "1"
+
+
+def test_prose_alone_is_looked_at_too(workflows: dict[str, Any]) -> None:
+    """The pages are built and tried for every pull request, in minutes; the one check asks for them."""
+    jobs = workflows["pull-request"]["jobs"]
+    assert jobs["docs"]["uses"] == "./.github/workflows/docs.yml"
+    assert not {"if", "needs"} & set(jobs["docs"])
+    assert "docs" in jobs["passed"]["needs"]
+    assert workflows["docs"]["jobs"]["docs"]["timeout-minutes"] <= 5
+
+
+@pytest.mark.parametrize(
+    ("name", "running"),
+    [
+        ("announce", {"checks", "docs", "release"}),
+        ("checked", {"prepare", "finetune"}),
+        ("finetuned", {"evaluate"}),
+    ],
+)
+def test_the_comment_goes_along_with_the_run(name: str, running: set[str], workflows: dict[str, Any]) -> None:
+    """While it trains, the comment says what runs; a job that it says has passed is one that it waits for."""
+    jobs = workflows["pull-request"]["jobs"]
+    told = json.loads(jobs[name]["with"]["jobs"])
+    assert {job for job, about in told.items() if not about["result"]} == running
+    assert "always()" not in jobs[name].get("if", "")
+
+    def awaited(job: str) -> set[str]:
+        needs = jobs[job].get("needs", [])
+        direct = {needs} if isinstance(needs, str) else set(needs)
+        return direct.union(*map(awaited, direct))
+
+    assert {job for job, about in told.items() if about["result"] == "success"} <= awaited(name)
+    assert not running & awaited(name)
+    assert name in jobs["comment"]["needs"], "the last word is the last comment's"
