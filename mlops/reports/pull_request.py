@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from mlops.records import Rollout, Verdict, chain
 from mlops.reports import tables
@@ -99,8 +100,12 @@ def _cost(job: FineTuningJob) -> str:
 
 
 def _links(decision: GateDecision) -> str:
+    """Return where Azure's studio shows the jobs, and what they were compared with: an endpoint serves a champion."""
     training, evaluation = decision.evaluation.job.studio_url, decision.evaluation.studio_url
-    return f"[Training]({training}) · [evaluation and its MLflow metrics]({evaluation})"
+    links = f"[Training]({training}) · [evaluation and its MLflow metrics]({evaluation})"
+    if decision.evaluation.champion is None:
+        return links
+    return f"{links} · [the champion's endpoint]({urlsplit(training)._replace(path='/endpoints').geturl()})"
 
 
 def _decision(record: Record) -> GateDecision | None:

@@ -27,6 +27,7 @@ from mlops.records import (
 from mlops.reports.pull_request import Trial, body
 
 LINK = "https://github.com/owner/name/actions/runs/1"
+TRAINING = "https://ml.azure.com/runs/one?wsid=/subscriptions/s&tid=t"
 
 
 @pytest.mark.parametrize(
@@ -45,12 +46,12 @@ def test_the_verdict_stands_first(jobs: dict[str, str], headline: str) -> None:
     assert LINK in text
 
 
-def trial(verdict: Verdict, *, flaws: tuple[Flaw, ...] = (), lasts: bool = True) -> Trial:
+def trial(verdict: Verdict, *, flaws: tuple[Flaw, ...] = (), lasts: bool = True, champion: str | None = None) -> Trial:
     """Return a trial that was judged so: two rules count, of which the second decides if it was not accepted."""
     plan, took = FinetuningPlan.model_construct(hours=2.0, usd=7.34), Measured.model_construct(hours=0.5, usd=1.84)
     data = DataAsset.model_construct(train=Split.model_construct(rows=1200))
-    job = FineTuningJob.model_construct(data=data, plan=plan, measured=took, studio_url="https://training")
-    evaluation = Evaluation.model_construct(job=job, studio_url="https://evaluation")
+    job = FineTuningJob.model_construct(data=data, plan=plan, measured=took, studio_url=TRAINING)
+    evaluation = Evaluation.model_construct(job=job, studio_url="https://evaluation", champion=champion)
     met = {"rule": "loss against champion", "verdict": Verdict.ACCEPTED, "candidate": 3.4, "reference": 3.6}
     missed = {"rule": "empty threshold", "verdict": verdict, "candidate": 0.2, "reference": None}
     warned = {"rule": "repetition", "verdict": verdict, "candidate": 0.9, "reference": None, "severity": "warn"}
@@ -97,7 +98,15 @@ def test_what_the_emulator_said_stands_there_while_azure_trains() -> None:
 def test_what_ended_with_its_runner_is_not_linked(lasts: bool) -> None:
     """An emulator's address leads nowhere; Azure's leads to the job."""
     text = body({}, (trial(Verdict.ACCEPTED, lasts=lasts),), link=LINK)
-    assert ("https://training" in text) == lasts
+    assert (TRAINING in text) == lasts
+
+
+@pytest.mark.parametrize("champion", [None, "azureml:phi:1"])
+def test_the_champions_endpoint_is_linked_where_one_serves(champion: str | None) -> None:
+    """In the studio of the workspace in which the jobs ran."""
+    text = body({}, (trial(Verdict.ACCEPTED, champion=champion),), link=LINK)
+    link = "[the champion's endpoint](https://ml.azure.com/endpoints?wsid=/subscriptions/s&tid=t)"
+    assert (link in text) == (champion is not None)
 
 
 @pytest.fixture
