@@ -6,6 +6,7 @@ import argparse
 import io
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -50,6 +51,18 @@ def test_every_help_fits_and_needs_no_color(monkeypatch: pytest.MonkeyPatch) -> 
         assert not COLOR.search(said.getvalue())
         for action in parser._actions:  # noqa: SLF001 - as above
             assert action.help or action.metavar, f"{parser.prog} {action.dest}"
+
+
+def test_every_help_has_an_example_that_works() -> None:
+    """What it shows can be typed: the command itself takes it, but for what the shell does with it."""
+    parser = cli._parser()  # noqa: SLF001 - what `main` parses with
+    for each in parsers(parser):
+        if each.prog == "mlops emulator":
+            continue  # its own parser, held by tests/emulator
+        examples = re.findall(rf"^(?:example:)? *({each.prog}\b.*)$", each.epilog or "", re.MULTILINE)
+        assert examples, each.prog
+        for example in examples:
+            parser.parse_args(shlex.split(example.partition(">")[0])[1:])
 
 
 @pytest.mark.parametrize(

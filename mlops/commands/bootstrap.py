@@ -19,7 +19,12 @@ REPOSITORY: Final = re.compile(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+")
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command to the command line."""
-    parser = commands.add_parser("bootstrap", help=bootstrap.__doc__, description=bootstrap.__doc__)
+    parser = commands.add_parser(
+        "bootstrap",
+        help=bootstrap.__doc__,
+        description=bootstrap.__doc__,
+        epilog="example: mlops bootstrap --environment dev --repository OWNER/NAME --dry-run",
+    )
     parser.add_argument("--environment", required=True, help="which settings: dev or prod")
     parser.add_argument("--repository", required=True, metavar="OWNER/NAME", help="the repository on GitHub")
     parser.add_argument("--location", default="eastus", help="region of what is created (default: eastus)")

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command to the command line."""
-    parser = commands.add_parser("chat", help=chat.__doc__, description=chat.__doc__)
+    parser = commands.add_parser(
+        "chat",
+        help=chat.__doc__,
+        description=chat.__doc__,
+        epilog="example: mlops chat --environment local --deployment green",
+    )
     parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
     who = parser.add_mutually_exclusive_group()
     who.add_argument("--deployment", metavar="COLOR", help="who must answer (default: whom the traffic chooses)")

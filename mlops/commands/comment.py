@@ -24,7 +24,9 @@ TRIALS: Final = {"emulator": "On the emulator", "azure": "On Azure"}
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command to the command line."""
-    parser = commands.add_parser("comment", help=comment.__doc__, description=comment.__doc__)
+    parser = commands.add_parser(
+        "comment", help=comment.__doc__, description=comment.__doc__, epilog="example: mlops comment 42"
+    )
     parser.add_argument("pull_request", metavar="NUMBER", type=_number, help="of the pull request")
     parser.set_defaults(command=comment)
 

@@ -19,22 +19,36 @@ SPLITS: Final = ("train", "validation", "test")
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
     """Add `data` and its own commands to the command line."""
-    nouns = commands.add_parser("data", help=__doc__, description=__doc__)
+    nouns = commands.add_parser("data", help=__doc__, description=__doc__, epilog="example: mlops data show nightly")
     verbs = nouns.add_subparsers(required=True, metavar="COMMAND")
-    shown = verbs.add_parser("show", help=show.__doc__, description=show.__doc__)
+    shown = verbs.add_parser(
+        "show",
+        help=show.__doc__,
+        description=show.__doc__,
+        epilog="example: mlops data show nightly --split test --rows 5",
+    )
     shown.add_argument("run", metavar="RUN")
     shown.add_argument("--split", choices=SPLITS, default="train", help="which file (default: train)")
     shown.add_argument("--rows", type=_count, default=3, help="how many conversations (default: 3)")
     shown.set_defaults(command=show)
-    compared = verbs.add_parser("diff", help=diff.__doc__, description=diff.__doc__)
+    compared = verbs.add_parser(
+        "diff", help=diff.__doc__, description=diff.__doc__, epilog="example: mlops data diff serving nightly"
+    )
     compared.add_argument("old", metavar="OLD", help="the run of the older data")
     compared.add_argument("new", metavar="NEW", help="the run of the newer data, whose settings say what is much")
     compared.set_defaults(command=diff)
-    serves = verbs.add_parser("serving", help=serving.__doc__, description=serving.__doc__)
+    serves = verbs.add_parser(
+        "serving",
+        help=serving.__doc__,
+        description=serving.__doc__,
+        epilog="example: mlops data serving --environment dev serving",
+    )
     serves.add_argument("run", metavar="RUN", help="the run that the data is kept as, to compare others with")
     serves.add_argument("--environment", required=True, help="which settings: local, dev or prod")
     serves.set_defaults(command=serving)
-    described = verbs.add_parser("card", help=card.__doc__, description=card.__doc__)
+    described = verbs.add_parser(
+        "card", help=card.__doc__, description=card.__doc__, epilog="example: mlops data card nightly"
+    )
     described.add_argument("run", metavar="RUN")
     described.set_defaults(command=card)
 

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command to the command line."""
-    parser = commands.add_parser("doctor", help=doctor.__doc__, description=doctor.__doc__)
+    parser = commands.add_parser(
+        "doctor", help=doctor.__doc__, description=doctor.__doc__, epilog="example: mlops doctor --environment dev"
+    )
     parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
     parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
     parser.set_defaults(command=doctor)

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command to the command line."""
-    parser = commands.add_parser("drill", help=drill.__doc__, description=drill.__doc__)
+    parser = commands.add_parser(
+        "drill", help=drill.__doc__, description=drill.__doc__, epilog="example: mlops drill --environment dev"
+    )
     parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
     parser.set_defaults(command=drill)
 

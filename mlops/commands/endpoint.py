@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 def add(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the commands to the command line."""
     for command in (status, rollback):
-        parser = commands.add_parser(command.__name__, help=command.__doc__, description=command.__doc__)
+        name = command.__name__
+        example = f"example: mlops {name} --environment prod"
+        parser = commands.add_parser(name, help=command.__doc__, description=command.__doc__, epilog=example)
         parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
         parser.set_defaults(command=command)
         if command is status:
@@ -19,7 +21,12 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
                 "--from-azure", action="store_true", help="show where the model comes from, too, by Azure's tags alone"
             )
             parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
-    parser = commands.add_parser("clean", help=clean.__doc__, description=clean.__doc__)
+    parser = commands.add_parser(
+        "clean",
+        help=clean.__doc__,
+        description=clean.__doc__,
+        epilog="example: mlops clean --environment dev --older-than 24 --dry-run",
+    )
     parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
     parser.add_argument("--endpoint", help="another endpoint than the one of the settings")
     parser.add_argument(

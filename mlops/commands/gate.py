@@ -13,9 +13,16 @@ if TYPE_CHECKING:
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
     """Add `gate` and its own commands to the command line."""
-    nouns = commands.add_parser("gate", help=__doc__, description=__doc__)
+    nouns = commands.add_parser(
+        "gate", help=__doc__, description=__doc__, epilog="example: mlops gate verify nightly --environment dev"
+    )
     verbs = nouns.add_subparsers(required=True, metavar="COMMAND")
-    verified = verbs.add_parser("verify", help=verify.__doc__, description=verify.__doc__)
+    verified = verbs.add_parser(
+        "verify",
+        help=verify.__doc__,
+        description=verify.__doc__,
+        epilog="example: mlops gate verify nightly --environment dev",
+    )
     verified.add_argument("run", metavar="RUN")
     verified.add_argument("--environment", required=True, help="which settings: local, dev or prod")
     verified.set_defaults(command=verify)

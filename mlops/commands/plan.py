@@ -7,17 +7,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import argparse
 
+    from mlops.planning import Recipe
+
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command to the command line."""
-    parser = commands.add_parser("plan", help=plan.__doc__, description=plan.__doc__)
+    parser = commands.add_parser(
+        "plan",
+        help=plan.__doc__,
+        description=plan.__doc__,
+        epilog="example: mlops plan --environment dev --run nightly",
+    )
     parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
     parser.add_argument("--run", default="local", help="the run whose prepared data it is (default: local)")
+    parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
     parser.set_defaults(command=plan)
 
 
-def plan(environment: str, run: str) -> None:
+def plan(environment: str, run: str, *, as_json: bool) -> None:
     """Show a fine-tuning job before it is paid for: exit code 1 if it would cost more than the budget."""
+    import json
     from datetime import UTC, datetime
     from pathlib import Path
     from typing import cast
@@ -32,7 +41,20 @@ def plan(environment: str, run: str) -> None:
     context = stage.Context(environment, run, folder, settings.load(environment), tables.terminal())
     data = cast("DataAsset", stage.load(folder, "prepare"))
     made = recipe(context.workspace, context.settings, data, today=datetime.now(UTC).date())
-    for table in tables.recipe(made.facts, made.plan, *made.steps, max_usd=made.max_usd):
-        tables.show(context.console, table)
+    if as_json:
+        print(json.dumps(_document(made), indent=2))
+    else:
+        for table in tables.recipe(made.facts, made.plan, *made.steps, max_usd=made.max_usd):
+            tables.show(context.console, table)
     if made.refusal:
         raise Refusal(made.refusal)
+
+
+def _document(recipe: Recipe) -> dict[str, Any]:
+    return {
+        **dict(recipe.facts),
+        "plan": recipe.plan.model_dump(),
+        "steps": [step.values for step in recipe.steps],
+        "max_usd": recipe.max_usd,
+        "refusal": recipe.refusal,
+    }

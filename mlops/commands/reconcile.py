@@ -17,7 +17,12 @@ WORKFLOW: Final = "release.yml"
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command to the command line."""
-    parser = commands.add_parser("reconcile", help=reconcile.__doc__, description=reconcile.__doc__)
+    parser = commands.add_parser(
+        "reconcile",
+        help=reconcile.__doc__,
+        description=reconcile.__doc__,
+        epilog="example: mlops reconcile --environment dev",
+    )
     parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
     parser.set_defaults(command=reconcile)
 

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command to the command line."""
-    parser = commands.add_parser("report", help=report.__doc__, description=report.__doc__)
+    parser = commands.add_parser(
+        "report", help=report.__doc__, description=report.__doc__, epilog="example: mlops report nightly"
+    )
     parser.add_argument("run", metavar="RUN")
     parser.set_defaults(command=report)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     import argparse
 
+EXAMPLE: Final = "example: mlops rollout {} --environment prod"
 ORDERS: Final = {
     "pause": "Stop where it is; the traffic stays as it is until somebody resumes, promotes or aborts.",
     "resume": "Go on with a rollout that is paused or whose runner is lost, measuring its step afresh.",
@@ -17,13 +18,17 @@ ORDERS: Final = {
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the commands to the command line."""
-    noun = commands.add_parser("rollout", help="Look after a rollout under way.", description=__doc__)
+    noun = commands.add_parser(
+        "rollout", help="Look after a rollout under way.", description=__doc__, epilog=EXAMPLE.format("watch")
+    )
     verbs = noun.add_subparsers(required=True, metavar="VERB")
     told = ORDERS | {name: verb.__doc__ or "" for name, verb in VERBS.items()}
     for name, text in told.items():
-        parser = verbs.add_parser(name, help=text, description=text)
+        parser = verbs.add_parser(name, help=text, description=text, epilog=EXAMPLE.format(name))
         parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
         parser.set_defaults(command=VERBS.get(name, order))
+        if name == "status":
+            parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
         if name in ORDERS:
             parser.set_defaults(verb=name)
 
@@ -38,14 +43,20 @@ def order(environment: str, verb: Any) -> None:
     rollouts.tell(site, rollouts.give(site, verb, reason=f"{verb} by an operator"))
 
 
-def status(environment: str) -> None:
+def status(environment: str, *, as_json: bool) -> None:
     """Say where the rollout stands."""
     from mlops.operations import endpoint
     from mlops.operations.site import Site
     from mlops.reports.tables import terminal
+    from mlops.rollout import breadcrumb
 
     site = Site.of(environment, terminal())
-    site.say(endpoint.progress(site.find()))
+    found = site.find()
+    if as_json:
+        crumb = breadcrumb.read(found.tags)
+        print(crumb.model_dump_json(indent=2) if crumb else "null")
+        return
+    site.say(endpoint.progress(found))
 
 
 def recover(environment: str) -> None:

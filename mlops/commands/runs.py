@@ -14,20 +14,32 @@ if TYPE_CHECKING:
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
     """Add `runs` and its own commands to the command line."""
-    nouns = commands.add_parser("runs", help=__doc__, description=__doc__)
+    nouns = commands.add_parser("runs", help=__doc__, description=__doc__, epilog="example: mlops runs show nightly")
     verbs = nouns.add_subparsers(required=True, metavar="COMMAND")
-    listed = verbs.add_parser("list", help=list_all.__doc__, description=list_all.__doc__)
+    listed = verbs.add_parser(
+        "list", help=list_all.__doc__, description=list_all.__doc__, epilog="example: mlops runs list --json"
+    )
     listed.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
     listed.set_defaults(command=list_all)
-    shown = verbs.add_parser("show", help=show.__doc__, description=show.__doc__)
+    shown = verbs.add_parser(
+        "show", help=show.__doc__, description=show.__doc__, epilog="example: mlops runs show nightly"
+    )
     shown.add_argument("run", metavar="RUN")
     shown.add_argument("--json", action="store_true", dest="as_json", help="print the last record, which holds all")
     shown.set_defaults(command=show)
-    compared = verbs.add_parser("compare", help=compare.__doc__, description=compare.__doc__)
+    compared = verbs.add_parser(
+        "compare", help=compare.__doc__, description=compare.__doc__, epilog="example: mlops runs compare nightly mine"
+    )
     compared.add_argument("first", metavar="RUN")
     compared.add_argument("second", metavar="RUN")
+    compared.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
     compared.set_defaults(command=compare)
-    resumed = verbs.add_parser("resume", help=resume.__doc__, description=resume.__doc__)
+    resumed = verbs.add_parser(
+        "resume",
+        help=resume.__doc__,
+        description=resume.__doc__,
+        epilog="example: mlops runs resume nightly --environment dev",
+    )
     resumed.add_argument("run", metavar="RUN")
     resumed.add_argument("--environment", required=True, help="which settings: local, dev or prod")
     resumed.set_defaults(command=resume)
@@ -73,14 +85,16 @@ def show(run: str, *, as_json: bool) -> None:
     show(terminal(), Table(f"Run {run}: {found.outcome}", ("stage", "made", "digest"), rows))
 
 
-def compare(first: str, second: str) -> None:
+def compare(first: str, second: str, *, as_json: bool) -> None:
     """Show in which parameters and metrics two runs differ."""
+    import json
+
     from mlops.reports.tables import Table, show, terminal
     from mlops.runs import find
 
     one, other = find(first), find(second)
     rows = [
-        (kind, name, _cell(before.get(name)), _cell(after.get(name)))
+        (kind, name, before.get(name), after.get(name))
         for kind, before, after in (
             ("parameter", one.parameters, other.parameters),
             ("metric", one.metrics, other.metrics),
@@ -89,7 +103,11 @@ def compare(first: str, second: str) -> None:
         if before.get(name) != after.get(name)
     ]
     rows += [("outcome", "", one.outcome, other.outcome)]
-    show(terminal(), Table(f"{first} and {second}", ("", "", first, second), tuple(rows)))
+    if as_json:
+        print(json.dumps([dict(zip(("kind", "name", "first", "second"), row, strict=True)) for row in rows], indent=2))
+        return
+    cells = tuple((kind, name, _cell(before), _cell(after)) for kind, name, before, after in rows)
+    show(terminal(), Table(f"{first} and {second}", ("", "", first, second), cells))
 
 
 def _cell(value: object) -> str:

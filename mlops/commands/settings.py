@@ -10,14 +10,26 @@ if TYPE_CHECKING:
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
     """Add `settings` and its own commands to the command line."""
-    nouns = commands.add_parser("settings", help=__doc__, description=__doc__)
+    nouns = commands.add_parser(
+        "settings", help=__doc__, description=__doc__, epilog="example: mlops settings show --environment dev data"
+    )
     verbs = nouns.add_subparsers(required=True, metavar="COMMAND")
-    shown = verbs.add_parser("show", help=show.__doc__, description=show.__doc__)
+    shown = verbs.add_parser(
+        "show",
+        help=show.__doc__,
+        description=show.__doc__,
+        epilog="example: mlops settings show --environment dev data",
+    )
     shown.add_argument("--environment", required=True, help="which settings: local, dev or prod")
     shown.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
     shown.add_argument("section", nargs="?", default="", help="only this section, such as data or data.cluster")
     shown.set_defaults(command=show)
-    described = verbs.add_parser("schema", help=schema.__doc__, description=schema.__doc__)
+    described = verbs.add_parser(
+        "schema",
+        help=schema.__doc__,
+        description=schema.__doc__,
+        epilog="example: mlops settings schema > pipelines/settings/schema.json",
+    )
     described.set_defaults(command=schema)
 
 

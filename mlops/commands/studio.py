@@ -10,7 +10,12 @@ if TYPE_CHECKING:
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command to the command line."""
-    parser = commands.add_parser("studio", help=studio.__doc__, description=studio.__doc__)
+    parser = commands.add_parser(
+        "studio",
+        help=studio.__doc__,
+        description=studio.__doc__,
+        epilog="example: mlops studio --environment local --port 0",
+    )
     parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
     parser.add_argument("--port", type=int, default=8765, help="on 127.0.0.1; 0 takes a free one (default: 8765)")
     parser.set_defaults(command=studio)

@@ -88,3 +88,18 @@ def test_a_release_is_read_from_its_last_record(tmp_path: Path) -> None:
     lines = {stage: made(record) for stage, record in run.records.items()}
     assert lines["gate"] == "accepted by 1 rules against base"
     assert lines["rollout"] == "SUCCEEDED: blue 100 %"
+
+
+def test_two_runs_are_compared_for_people_and_for_programs(tmp_path: Path) -> None:
+    """What differs, a row each, with the figures themselves in JSON; what is the same is left out."""
+    keep(tmp_path, "done", rolled_out(), when=1_000_000_000)
+    keep(tmp_path, "back", rolled_out(phase="ROLLED_BACK"), when=1_000_000_000)
+    keep(tmp_path, "young", asset("one"), when=1_000_000_000)
+    compared = json.loads(mlops(tmp_path, "compare", "young", "done", "--json").stdout)
+    assert {"kind": "metric", "name": "loss", "first": None, "second": 3.1} in compared
+    assert compared[-1] == {"kind": "outcome", "name": "", "first": "in progress", "second": "succeeded"}
+    (outcome,) = json.loads(mlops(tmp_path, "compare", "back", "done", "--json").stdout)
+    assert outcome["second"] == "succeeded"
+    table = mlops(tmp_path, "compare", "back", "done").stdout
+    assert "succeeded" in table
+    assert "loss" not in table

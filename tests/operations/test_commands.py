@@ -44,6 +44,7 @@ def mlops(place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def test_an_operator_sees_and_takes_back_what_was_rolled_out(place: Place, mlops: Run) -> None:
     """Status names models, shares and where the rollout stands; a rollback says what it did, and that it is done."""
     assert "no rollout has been here" in mlops("rollout", "status")[1]
+    assert mlops("rollout", "status", "--json") == (0, "null\n")
     assert mlops("rollback") == (0, f"      {place.endpoint}: no rollout to act on, nothing was changed\n")
     place.roll_out()
     code, said = mlops("status")
@@ -53,6 +54,8 @@ def test_an_operator_sees_and_takes_back_what_was_rolled_out(place: Place, mlops
     told = json.loads(mlops("status", "--json")[1])
     assert {name: each["traffic"] for name, each in told["deployments"].items()} == {"blue": 0, "green": 100}
     assert told["rollout"].startswith("rollout run of green: COMMITTED")
+    crumb = json.loads(mlops("rollout", "status", "--json")[1])
+    assert (crumb["candidate"], crumb["stable"], crumb["phase"]) == ("green", "blue", "COMMITTED")
     assert "COMMITTED" in mlops("rollout", "watch")[1]
     code, said = mlops("rollback")
     assert (code, "ROLLED_BACK, traffic blue 100 % (rolled back by an operator)" in said) == (0, True)
