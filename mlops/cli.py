@@ -93,9 +93,17 @@ def _run(command: Callable[..., None], arguments: dict[str, Any]) -> int:
     try:
         command(**arguments)
     except MlopsError as error:
-        print(error, file=sys.stderr)
+        _complain(str(error))
         return error.exit_code
     return 0
+
+
+def _complain(text: str) -> None:
+    from rich.console import Console
+
+    from mlops.reports.sentences import say
+
+    say(Console(stderr=True), text, indent="")
 
 
 if __name__ == "__main__":

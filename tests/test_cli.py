@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -79,3 +80,62 @@ def test_a_shell_completes_commands_environments_and_runs(line: str, offered: se
     for run in ("nightly", "nightly-2", "mine", ".cache"):
         (tmp_path / "runs" / run).mkdir(parents=True)
     assert completed(line, tmp_path) == offered
+
+
+def test_help_loads_nothing_but_the_standard_library() -> None:
+    """It answers at once: what a command needs is imported when it runs."""
+    program = "import sys; before = {*sys.modules}; import mlops.cli; mlops.cli._parser().format_help(); "
+    program += "print(*{name.partition('.')[0] for name in {*sys.modules} - before})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert {*done.stdout.split()} - sys.stdlib_module_names == {"mlops"}
+
+
+def test_no_color_is_respected(tmp_path: Path) -> None:
+    """NO_COLOR (no-color.org) turns colors off, even where a terminal would show them."""
+    data = tmp_path / "runs" / "mine" / "data"
+    data.mkdir(parents=True)
+    (data / "train.jsonl").write_text('{"prompt_id": "1f2e", "messages": [{"role": "user", "content": "Hello"}]}\n')
+    command = [sys.executable, "-m", "mlops.cli", "data", "show", "mine"]
+
+    def said(**variables: str) -> str:
+        environment = os.environ | {"FORCE_COLOR": "1", "TERM": "xterm"} | variables
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
+
+    color = re.compile(r"\x1b\[[\d;]*3\d")
+    assert color.search(said())
+    assert not color.search(said(NO_COLOR="1"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "settings show --environment dev",
+        "settings show --environment local",
+        "settings show --environment local nowhere",
+        "status --environment nowhere",
+        "runs show nowhere",
+        "data card nowhere",
+        "bootstrap --environment local --repository nowhere",
+    ],
+)
+def test_whatever_is_said_fits_a_terminal(line: str) -> None:
+    """On 100 columns, results and mistakes alike; only a word that is longer itself may stand out."""
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (40, WIDTH))
+    command = [sys.executable, "-m", "mlops.cli", *shlex.split(line)]
+    hidden = ("COLUMNS", "MLOPS_WORKSPACE__", "AZURE")
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=variables | {"NO_COLOR": "1"}):
+        os.close(theirs)
+        said = b"".join(iter(lambda: _read(ours), b"")).decode()
+    os.close(ours)
+    lines = re.sub(r"\x1b\[[\d;]*m", "", said).splitlines()
+    assert lines
+    assert [line for line in lines if len(line) > WIDTH] == []
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # Linux says so that the other end is closed
+        return b""

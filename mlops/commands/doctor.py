@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import argparse
+
+STYLES: Final = {"warning": "yellow", "failure": "red"}
 
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
@@ -26,6 +28,7 @@ def doctor(environment: str, *, as_json: bool) -> None:
     from mlops.errors import InputError
     from mlops.operations.doctor import Doctor, Level
     from mlops.operations.site import Site
+    from mlops.reports.sentences import say
     from mlops.reports.tables import terminal
 
     site = Site.of(environment, terminal())
@@ -33,13 +36,10 @@ def doctor(environment: str, *, as_json: bool) -> None:
     for check in Doctor(site).examine():
         found.append(check)
         if not as_json:
-            site.console.print(f"{check.level:8}", style=STYLES[check.level], end=" ")
-            site.console.print(f"{check.name:10} {check.said}", markup=False, highlight=False, soft_wrap=True)
+            label = f"{check.level:8} {check.name:10} "
+            say(site.console, check.said, label=label, indent=" " * len(label), style=STYLES.get(check.level))
     if as_json:
         print(json.dumps([asdict(check) for check in found], indent=2))
     failed = [check.name for check in found if check.level is Level.FAILURE]
     if failed:
         raise InputError(f"a release would fail: mend {', '.join(failed)} as said above")
-
-
-STYLES = {"ok": "green", "warning": "yellow", "failure": "red"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -11,9 +12,13 @@ if TYPE_CHECKING:
 INDENT: Final = " " * 6
 
 
-def say(console: Console, text: str, *, indent: str = INDENT, style: str | None = None) -> None:
-    """Print lines of text; words and addresses stay whole, so that they can be found and followed."""
-    lines = [_fitted(f"{indent}{line}", console, indent) for line in text.splitlines()]
+def say(console: Console, text: str, *, indent: str = INDENT, label: str = "", style: str | None = None) -> None:
+    """Print lines of text; words and addresses stay whole, so that they can be found and followed.
+
+    A label stands where the indent of the first line would.
+    """
+    starts = chain([label or indent], repeat(indent))
+    lines = [_fitted(f"{start}{line}", console, indent) for start, line in zip(starts, text.splitlines(), strict=False)]
     console.print("\n".join(lines), style=style, highlight=False, markup=False, soft_wrap=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -69,6 +70,8 @@ def test_the_plan_is_kept_beside_what_it_took(first: Released) -> None:
     assert job.measured.hours > 0
     assert job.measured.tokens_per_s > 0
     assert "<svg" in (first.site.folder / "runs" / "first" / "loss.svg").read_text()
+    told = first.site.command("mlops.cli", "plan", "--environment", "local", "--run", "first", "--json")
+    assert json.loads(told.stdout)["plan"]["steps"] == job.plan.steps, told.stderr
 
 
 def test_a_typo_is_found_before_anything_is_asked(first: Released) -> None:

@@ -34,3 +34,15 @@ def test_a_terminal_gets_it_between_its_margins() -> None:
 def test_a_log_gets_each_line_in_one_piece(text: str) -> None:
     """A log is searched by lines."""
     assert said(text, terminal=False) == [f"      {line}" for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_label_stands_before_the_first_line(terminal: bool) -> None:
+    """What follows is below the text, not below the label."""
+    file = io.StringIO()
+    console = Console(file=file, width=60, force_terminal=terminal, color_system=None)
+    say(console, SAID, label="failure ", indent=" " * 8)
+    first, *rest = file.getvalue().splitlines()
+    assert first.startswith("failure the candidate")
+    assert all(line.startswith(" " * 8) for line in rest)
+    assert len(rest) == (2 if terminal else 0)
