@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import IO, TYPE_CHECKING, Any
 
 import orjson
@@ -20,6 +21,7 @@ BOM = b"\xef\xbb\xbf"
 """At the head of a file, or of what was once one."""
 MAX_BYTES = 64 << 20
 """A line longer than this is no conversation; it is not held in memory."""
+SPACED_KEY = re.compile(rb'"[ \t\r\n]+:')
 
 
 def read(shard: Shard, *, wanted: Callable[[str], bool]) -> Iterator[Batch]:
@@ -70,13 +72,17 @@ def parse(line: bytes) -> dict[str, Any] | Unreadable:
 def _has_unique_keys(line: bytes, row: dict[str, Any]) -> bool:
     """Return whether no key was swallowed by its repetition; a doubt is for the slow parser.
 
-    Each key ends in a quote and a colon; within a text the quote has a backslash. Two keys a message is what most
-    rows have, and one that lacked a key to make up for a repeated one would not pass the rules.
+    Each key ends in a quote and a colon. A text may hold as much, so that there are at least as many as keys; just as
+    many as the row has keys means that none was lost. A quote after exactly one backslash is surely within a text.
     """
-    num_keys = line.count(b'":')
-    if num_keys == len(row) + 2 * sum([len(value) for value in row.values() if value.__class__ is list]):
+    if SPACED_KEY.search(line):
+        return False
+    num_ends = line.count(b'":')
+    messages = [item for value in row.values() if value.__class__ is list for item in value if item.__class__ is dict]
+    if num_ends == len(row) + sum(map(len, messages)):
         return True
-    return num_keys - line.count(b'\\":') == _num_keys(row)
+    num_within = line.count(b'\\":') - line.count(b'\\\\":')
+    return num_ends - num_within == _num_keys(row)
 
 
 def _num_keys(value: Any) -> int:
