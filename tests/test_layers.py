@@ -41,7 +41,7 @@ MAY_IMPORT = {
     | {"bootstrap", "datasets", "github", "operations", "planning", "reports", "rollout", "runs", "settings", "stage"}
     | {"studio", "verification", "workspace"},
     "completion": set(),
-    "cli": PURE | {"commands", "completion"},
+    "cli": PURE | {"commands", "completion", "reports"},
     "trainer": set(),
     "emulator": set(),
 }

@@ -158,8 +158,11 @@ def endpoints_live(request: Request) -> Response:
 async def chat(request: Request) -> Response:
     """Put a conversation to an endpoint; answer what it said and which deployment that was.
 
-    Only JSON is taken: no form of another page can send that.
+    Only JSON is taken: no form of another page can send that; nor is a page of another origin answered.
     """
+    host = request.headers["host"]
+    if request.headers.get("origin", f"http://{host}") != f"http://{host}":
+        raise HTTPException(HTTPStatus.FORBIDDEN, f"a question is asked from http://{host} itself")
     if request.headers.get("content-type") != "application/json":
         raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "a question is sent as JSON")
     messages, deployment = _question(await request.body())

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mlops import settings
 from mlops.runs import RUNS
-from mlops.workspace import client, endpoints, history, serving
+from mlops.workspace import client, endpoints, history, lease, serving
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +58,9 @@ class Source(Protocol):
     def endpoints(self) -> list[ServingEndpoint]:
         """Return the endpoints."""
 
+    def rollout(self, endpoint: str) -> dict[str, Any] | None:
+        """Return what the last to roll out an endpoint said last."""
+
     def models(self) -> list[ModelVersion]:
         """Return the versions of the model that the releases register."""
 
@@ -105,6 +108,10 @@ class WorkspaceSource:
     def endpoints(self) -> list[ServingEndpoint]:
         """Return the endpoints."""
         return serving.serving_endpoints(self.workspace)
+
+    def rollout(self, endpoint: str) -> dict[str, Any] | None:
+        """Return what the last to roll out an endpoint said last."""
+        return lease.status(self.workspace, endpoint)
 
     def models(self) -> list[ModelVersion]:
         """Return the versions of the model that the releases register."""

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from mlops.records import Rollout
+from mlops.reports import rollout_report
 from mlops.reports.curves import Curve, curve
 from mlops.reports.release import Release
+from mlops.rollout.state import OVER
 from mlops.runs import Run, find_all
 from mlops.studio.graph import Graph, draw
 
@@ -58,9 +60,13 @@ class Observed:
 
 @dataclass(frozen=True)
 class EndpointView:
-    """An endpoint, what is known of its deployments from rollouts, and the releases that brought them."""
+    """An endpoint, what is known of its deployments from rollouts, and the releases that brought them.
+
+    `under_way` is what the runner of a rollout says now, empty without one.
+    """
 
     endpoint: ServingEndpoint
+    under_way: str
     observed: Mapping[str, Observed]
     rollouts: tuple[Release, ...]
 
@@ -132,16 +138,23 @@ def release(run: Run) -> Release:
 def endpoint_views(source: Source) -> list[EndpointView]:
     """Return every endpoint with what the rollouts in runs/ measured of it."""
     known = releases(source)
-    return [_endpoint(endpoint, known) for endpoint in source.endpoints()]
+    return [_endpoint(endpoint, known, _under_way(source, endpoint)) for endpoint in source.endpoints()]
 
 
-def _endpoint(endpoint: ServingEndpoint, releases: list[Release]) -> EndpointView:
+def _under_way(source: Source, endpoint: ServingEndpoint) -> str:
+    if endpoint.tags.get("rollout-phase") in {None, *OVER}:
+        return ""
+    said = source.rollout(endpoint.name)
+    return "" if said is None or said["released"] else rollout_report.line(said)
+
+
+def _endpoint(endpoint: ServingEndpoint, releases: list[Release], under_way: str) -> EndpointView:
     rollouts = [release for release in releases if _rolled_out(release, endpoint.name)]
     observed: dict[str, Observed] = {}
     for release in rollouts:
         for name, found in _observed(release):
             observed.setdefault(name, found)
-    return EndpointView(endpoint, observed, tuple(rollouts))
+    return EndpointView(endpoint, under_way, observed, tuple(rollouts))
 
 
 def _rolled_out(release: Release, endpoint: str) -> bool:

@@ -87,6 +87,18 @@ def test_every_page_can_be_read_by_everybody(page: Page, url: str, path: str, sc
     assert found.violations_count == 0, found.generate_report()
 
 
+@pytest.mark.parametrize("path", ["/", "/jobs", "/models", "/endpoints"])
+def test_an_empty_workspace_can_be_read_by_everybody(page: Page, url: str, toy: ToySource, path: str) -> None:
+    """Before the first release a page says what fills it, to everybody, on a phone, too."""
+    toy.empty()
+    page.set_viewport_size(PHONE)
+    page.goto(url + path)
+    expect(page.locator(".empty")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    found = Axe().run(page, options={"runOnly": RULES})
+    assert found.violations_count == 0, found.generate_report()
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_every_page_fits_a_phone(page: Page, url: str, path: str) -> None:
     """Nothing makes the page itself wider than the screen; wide tables scroll by themselves."""
@@ -127,8 +139,12 @@ def test_who_reads_further_up_in_a_log_stays_there(page: Page, url: str, toy: To
 
 
 def test_traffic_moves_on_the_page(page: Page, url: str, toy: ToySource) -> None:
-    """A shift shows without a reload, in the bar, in numbers and to who only hears it."""
+    """A shift shows without a reload, in the bar, in numbers and to who only hears it; so does what its step finds."""
+    toy.bake(12)
     page.goto(f"{url}/endpoints")
+    expect(page.get_by_text("12 requests, 1 failed, median 0.42 s (stable 0.40 s)")).to_be_visible()
+    toy.bake(40)
+    expect(page.get_by_text("40 requests, 1 failed")).to_be_visible()
     toy.shift(blue=25)
     expect(page.get_by_role("img", name="Traffic: blue 25 percent, green 75 percent")).to_be_visible()
     expect(page.locator(".percent").first).to_have_text("25 %")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -121,6 +122,7 @@ class ToySource:
     logged: dict[str, str] = field(default_factory=dict)
     measured: dict[str, dict[str, list[Point]]] = field(default_factory=dict)
     doors: list[ServingEndpoint] = field(default_factory=list)
+    runner: dict[str, Any] | None = None
     registered: list[ModelVersion] = field(default_factory=list)
     asked: list[tuple[list[dict[str, str]], str | None]] = field(default_factory=list)
     failure: str = ""
@@ -159,6 +161,10 @@ class ToySource:
         """Return the endpoints."""
         return self.doors
 
+    def rollout(self, endpoint: str) -> dict[str, Any] | None:
+        """Return what the runner of a rollout said last."""
+        return self.runner if endpoint == "chat-local" else None
+
     def models(self) -> list[ModelVersion]:
         """Return the models."""
         return self.registered
@@ -169,6 +175,17 @@ class ToySource:
         busiest = max(endpoint.deployments, key=lambda one: one.weight)
         text = f"You said: {messages[-1]['content']}"
         return Sample(pin=deployment, deployment=deployment or busiest.name, status=200, seconds=0.25, text=text)
+
+    def empty(self) -> None:
+        """Forget everything, as before the first release."""
+        shutil.rmtree(self.runs)
+        self.all_jobs, self.doors, self.registered = {}, [], []
+
+    def bake(self, num_requests: int, *, is_over: bool = False) -> None:
+        """Let the runner of a rollout say how far it is."""
+        figures = {"num_requests": num_requests, "num_failed": 1, "latency_s": 0.42, "stable_latency_s": 0.4}
+        said = {"holder": "a runner", "phase": "BAKING", "traffic": {"blue": 90, "green": 10}, "deadline": 0.0}
+        self.runner = said | figures | {"released": is_over}
 
     def shift(self, blue: int) -> None:
         """Write the traffic anew."""

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from tests.studio.conftest import ToySource
 
 PAGES = ("/", "/releases/first", "/jobs", "/jobs/running", "/jobs/hostile", "/models", "/endpoints")
+FIRST = {
+    "/": "There is no run here yet.",
+    "/jobs": "No job has been submitted yet.",
+    "/models": "No model has been registered yet",
+    "/endpoints": "There is no endpoint yet",
+}
 QUESTION = {"messages": [{"role": "user", "content": "Hello"}], "deployment": ""}
 
 
@@ -99,6 +105,19 @@ def test_a_name_that_leads_here_from_elsewhere_is_refused(client: TestClient) ->
     assert client.get("/", headers={"Host": "evil.example"}).status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [("http://127.0.0.1", 200), ("https://evil.example", 403), ("http://127.0.0.1:3000", 403), ("null", 403)],
+)
+def test_a_question_comes_from_the_studios_own_page(
+    client: TestClient, toy: ToySource, origin: str, status: int
+) -> None:
+    """Another page, be it of this machine, a file or a frame, asks no endpoint through it."""
+    reply = client.post("/endpoints/chat-local/chat", json=QUESTION, headers={"Origin": origin})
+    assert reply.status_code == status
+    assert len(toy.asked) == (status == 200)
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 def test_nothing_can_be_changed(client: TestClient, method: str) -> None:
     """Every page answers GET alone."""
@@ -131,6 +150,22 @@ def test_a_question_that_is_none_reaches_no_endpoint(
     """What a form of another page can send is refused, and what is too long."""
     assert client.post(path, content=content, headers={"Content-Type": kind}).status_code == status
     assert toy.asked == []
+
+
+def test_a_rollout_under_way_is_shown_as_its_runner_tells_it(client: TestClient, toy: ToySource) -> None:
+    """Requests, errors and latency of now, as `mlops rollout watch` says them; gone when the runner lets go."""
+    told = "BAKING: blue 90 %, green 10 %; 12 requests, 1 failed, median 0.42 s (stable 0.40 s)"
+    toy.bake(12)
+    assert told in client.get("/endpoints").text
+    toy.bake(12, is_over=True)
+    assert told not in client.get("/endpoints").text
+
+
+@pytest.mark.parametrize(("path", "said"), FIRST.items())
+def test_an_empty_workspace_says_what_comes_first(client: TestClient, toy: ToySource, path: str, said: str) -> None:
+    """Before the first release, every page is there, and says what fills it."""
+    toy.empty()
+    assert said in client.get(path).text
 
 
 def test_a_job_that_is_over_is_sent_once_more_and_left(client: TestClient) -> None:

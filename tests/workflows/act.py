@@ -170,8 +170,9 @@ def test_a_forks_pull_request_is_released_on_the_emulator(github: GitHub) -> Non
 def test_a_pull_request_is_told_what_runs(github: GitHub) -> None:
     """The comment stands there before anything has ended."""
     payload = {"pull_request": {"number": 9, "labels": [], "head": {"repo": {"full_name": "owner/name"}}}}
-    payload |= {"repository": {"full_name": "owner/name"}}
-    result = github.run("pull-request", "pull_request", "--job", "announce", payload=payload)
+    result = github.run(
+        "pull-request", "pull_request", "--job", "announce", payload=payload, GITHUB_REPOSITORY="owner/name"
+    )
     assert result.returncode == 0, result.log[-5000:]
     assert result.jobs("succeeded") == {"changes", "comment"}
     assert github.told()[:4] == ["pr", "comment", "9", "--edit-last"]
