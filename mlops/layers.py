@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PREFIX: Final = "MLOPS_"
+OVERRIDE: Final = ("gate", "override")
+"""What no file may say: GitHub lets its variable through only where a reviewer was asked."""
 AZURE: Final = {
     "subscription_id": "AZURE_SUBSCRIPTION_ID",
     "resource_group": "AZURE_RESOURCE_GROUP",
@@ -61,7 +63,7 @@ def merged(layers: Iterable[Layer]) -> dict[str, Any]:
 def file(path: Path) -> Layer:
     """Return the layer of a settings file.
 
-    Raises SettingsError if it is not readable as a mapping.
+    Raises SettingsError if it is not readable as a mapping, or overrides the gate.
     """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -69,7 +71,10 @@ def file(path: Path) -> Layer:
         raise SettingsError(f"{path.name}: must be YAML: {error}") from None
     if not isinstance(values, dict):
         raise SettingsError(f"{path.name}: must hold a mapping of sections, such as `data:`")
-    return Layer(path.name, values)
+    layer = Layer(path.name, values)
+    if layer.holds(OVERRIDE):
+        raise SettingsError(f"{path.name}: gate.override is for one decision: say it by MLOPS_GATE__OVERRIDE")
+    return layer
 
 
 def variables(given: Mapping[str, str]) -> Iterator[Layer]:

@@ -247,6 +247,7 @@ def explain(environment: str, *, folder: Path = FOLDER, variables: Mapping[str, 
 def file_schema() -> dict[str, Any]:
     """Return the JSON schema of one file of settings: it may hold any part of them, so nothing is required."""
     schema = Settings.model_json_schema()
+    del schema["$defs"]["GateSettings"]["properties"]["override"]
     for part in (schema, *schema["$defs"].values()):
         part.pop("required", None)
     return schema

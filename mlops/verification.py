@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from mlops.datasets.examples import read_scores
 from mlops.errors import RecordError
-from mlops.gates.verification import disagreements, mismatches
+from mlops.gates.verification import disagreements, mismatches, signature
 from mlops.workspace import assets, jobs
 
 if TYPE_CHECKING:
@@ -30,19 +30,24 @@ def mark_evaluation(workspace: Workspace, evaluation: Evaluation) -> None:
     jobs.set_tags(workspace, evaluation.name, {EVALUATION_DIGEST: evaluation.digest})
 
 
+def mark_override(workspace: Workspace, decision: GateDecision) -> None:
+    """Write who overrode the gate, and why, on the evaluation's job: whoever seals a file anew cannot add that."""
+    jobs.set_tags(workspace, decision.evaluation.name, signature(decision))
+
+
 def mark_decision(workspace: Workspace, decision: GateDecision) -> None:
     """Write an accepted decision's digest on the evaluation's job."""
     jobs.set_tags(workspace, decision.evaluation.name, {DECISION_DIGEST: decision.digest})
 
 
 def check_decision(workspace: Workspace, decision: GateDecision, folder: Path, settings: GateSettings) -> None:
-    """Judge again from the run's examples, and compare the evaluation with what was written on its job.
+    """Judge again from the run's examples, and compare evaluation and override with what was written on the job.
 
     Raises RecordError if anything differs, saying what.
     """
     evaluation = decision.evaluation
     scores = read_scores(folder / "examples.parquet", sha256=evaluation.examples_sha256)
-    expected, where = {EVALUATION_DIGEST: evaluation.digest}, f"job {evaluation.name}"
+    expected, where = {EVALUATION_DIGEST: evaluation.digest} | signature(decision), f"job {evaluation.name}"
     found = list(mismatches(expected, jobs.tags(workspace, evaluation.name), where=where))
     _refuse([*found, *disagreements(decision, scores, settings)], "evaluate")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlops import stage
+from mlops import stage, verification
 from mlops.datasets.examples import read_answers, read_scores
 from mlops.gates.engine import Judgement, decide
 from mlops.gates.verification import rules
@@ -19,6 +19,8 @@ def gate(context: Context, evaluation: Evaluation) -> GateDecision:
     scores = read_scores(path, sha256=evaluation.examples_sha256)
     judgement = decide(evaluation, scores, context.settings.gate, now=now.at)
     decision = _decision(context, evaluation, judgement, now)
+    if decision.override:
+        verification.mark_override(context.workspace, decision)
     if judgement.reference == "base":
         context.say("no champion serves yet: the base model takes its place")
     for flaw in judgement.flaws:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from mlops import stage, verification
 from mlops.errors import Refusal
+from mlops.gates.integrity import flaws_of_age
+from mlops.provenance import here_and_now
 from mlops.records import GateDecision, RegisteredModel
 from mlops.reports import model_card
 from mlops.stage import Context
@@ -14,6 +16,8 @@ def register(context: Context, decision: GateDecision) -> RegisteredModel:
     """Register the accepted model with its lineage."""
     if decision.refusal:  # gate has said so already; this holds whatever order the stages were started in
         raise Refusal(f"register: {decision.refusal}")
+    for flaw in flaws_of_age(decision.evaluation, context.settings.gate, now=here_and_now().at):
+        raise Refusal(f"register: {flaw.code}: {flaw.detail}. Start a new run: its evaluation will be a fresh one.")
     verification.check_decision(context.workspace, decision, context.folder, context.settings.gate)
     job = decision.evaluation.job
     name = context.settings.register_.name

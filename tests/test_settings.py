@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from mlops.errors import SettingsError
 from mlops.settings import FOLDER, load
@@ -49,6 +50,19 @@ def test_a_bad_variable_is_named_with_its_value_and_the_rule(name: str, value: s
     with pytest.raises(SettingsError) as error:
         load("local", variables={name: value})
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["base.yml", "prod.yml", "presets/phi-4.yml"])
+def test_an_override_is_in_no_file(tmp_path: Path, name: str) -> None:
+    """Written into a file, it would settle every doubt to come, and GitHub would ask no reviewer."""
+    folder = shutil.copytree(FOLDER, tmp_path / "settings")
+    values = yaml.safe_load((folder / name).read_text())
+    values["gate"] = values.get("gate", {}) | {"override": "few users, and we watch"}
+    (folder / name).write_text(yaml.safe_dump(values))
+    variables = WORKSPACE | {"MLOPS_FINETUNE__PRESET": "phi-4", "MLOPS_GATE__OVERRIDE": ""}
+    with pytest.raises(SettingsError, match=r"gate\.override is for one decision: say it by MLOPS_GATE__OVERRIDE"):
+        load("prod", folder=folder, variables=variables)
+    assert load("prod", variables=variables | {"MLOPS_GATE__OVERRIDE": "few users, and we watch"}).gate.override
 
 
 def test_a_version_may_look_like_a_number() -> None:

@@ -26,7 +26,7 @@ NEEDED: Final = ("candidate", "base")
 
 def find_flaws(evaluation: Evaluation, scores: Scores, settings: GateSettings, *, now: datetime) -> tuple[Flaw, ...]:
     """Return every reason not to believe an evaluation; `now` has a time zone."""
-    found = [*_of_models(evaluation), *_of_data(evaluation, settings), *_of_time(evaluation, settings, now)]
+    found = [*_of_models(evaluation), *_of_data(evaluation, settings), *flaws_of_age(evaluation, settings, now=now)]
     rows = list(_of_rows(evaluation, scores))
     if not rows:  # values of rows that do not stand side by side mean nothing
         rows = list(dict.fromkeys(flaw for rule in settings.rules for flaw in _of_values(rule, scores)))
@@ -63,7 +63,8 @@ def _of_data(evaluation: Evaluation, settings: GateSettings) -> Iterator[Flaw]:
         yield _flaw("contaminated", f"{detail}, gate.max_contamination allows {settings.max_contamination:.1%}")
 
 
-def _of_time(evaluation: Evaluation, settings: GateSettings, now: datetime) -> Iterator[Flaw]:
+def flaws_of_age(evaluation: Evaluation, settings: GateSettings, *, now: datetime) -> Iterator[Flaw]:
+    """Yield why an evaluation cannot be judged at this time: its champion may not serve any more; a clock is wrong."""
     age = now - evaluation.scored_at
     if age > timedelta(hours=settings.max_age_hours):
         hours = age.total_seconds() / 3600

@@ -82,7 +82,7 @@ class GateSettings(BaseModel):
     max_contamination: float = Field(default=0.01, ge=0, lt=1)
     """Share of held-out examples that may be found in the training data."""
     override: str | None = Field(default=None, min_length=10)
-    """Why an inconclusive candidate is accepted all the same; a rejected one stays rejected."""
+    """Why an inconclusive candidate is accepted all the same, for one decision; a rejected one stays rejected."""
 
     @model_validator(mode="after")
     def _can_block(self) -> Self:

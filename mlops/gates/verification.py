@@ -29,6 +29,11 @@ def rules(settings: GateSettings) -> dict[str, Any]:
     return settings.model_dump(mode="json", exclude={"override"})
 
 
+def signature(decision: GateDecision) -> dict[str, str]:
+    """Return the tags that say who overrode the gate, and why; none of a decision that is the gate's own."""
+    return {} if decision.override is None else {"override": decision.override, "decided_by": decision.decided.by}
+
+
 def mismatches(expected: Mapping[str, str], tags: Mapping[str, str], *, where: str) -> Iterator[str]:
     """Yield the tags of an asset or a job that do not say what a record says."""
     for name, value in expected.items():

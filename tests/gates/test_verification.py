@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from mlops.gates.engine import decide
+from mlops.gates.integrity import flaws_of_age
 from mlops.gates.rules import Rule
-from mlops.gates.verification import disagreements, mismatches, rules
+from mlops.gates.verification import disagreements, mismatches, rules, signature
 from mlops.records import Evaluation, GateDecision, Provenance, Verdict
 from tests.gates.conftest import NOW, gate, losses, scores
 
@@ -65,6 +67,27 @@ def test_tampered_metrics_with_recomputed_digest(evaluation: Callable[..., Evalu
     (said,) = mismatches({"evaluation_digest": forged.digest}, written, where="job evaluate-1")
     assert said.startswith("job evaluate-1 has the tag evaluation_digest = ")
     assert list(mismatches(written, written, where="job evaluate-1")) == []
+
+
+def test_an_override_that_nobody_gave(decision: Callable[..., GateDecision]) -> None:
+    """Written into the file and sealed anew, it agrees with the examples, but is not on the job."""
+    forged = decision(verdict=Verdict.INCONCLUSIVE, override="few users, and we watch")
+    said = list(mismatches(signature(forged), {"evaluation_digest": "a" * 64}, where="job evaluate-1"))
+    assert [line.partition(" = ")[0] for line in said] == [
+        "job evaluate-1 has the tag override",
+        "job evaluate-1 has the tag decided_by",
+    ]
+    assert list(mismatches(signature(forged), signature(forged), where="job evaluate-1")) == []
+    assert signature(decision()) == {}
+
+
+def test_a_backdated_decision_is_no_younger(evaluation: Callable[..., Evaluation]) -> None:
+    """Decided while its evaluation was fresh, or so it says: what counts is the clock of who registers."""
+    long_ago = NOW - timedelta(days=8)
+    old = evaluation(scored_at=long_ago)
+    assert decide(old, WORSE, gate(), now=long_ago).flaws == ()
+    assert [flaw.code for flaw in flaws_of_age(old, gate(), now=NOW)] == ["stale"]
+    assert list(flaws_of_age(old, gate(max_age_hours=24 * 9), now=NOW)) == []
 
 
 def test_model_registered_again_under_the_same_name() -> None:

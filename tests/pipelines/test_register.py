@@ -52,6 +52,35 @@ def test_a_refused_candidate_is_not_registered_whatever_the_order(first: Release
     assert "the candidate is rejected: loss against base" in result.stdout
 
 
+def test_an_evaluation_that_grew_old_is_not_registered(first: Released) -> None:
+    """However long ago it was decided: the champion that it was compared with may not serve any more."""
+    result = first.site.program("register", "first", MLOPS_GATE__MAX_AGE_HOURS="0.0001")
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert "register: stale: scored 0 hours ago, gate.max_age_hours is 0.0001. Start a new run" in result.stdout
+
+
+def test_an_override_is_what_was_given_to_the_gate(first: Released) -> None:
+    """It is written on the job when it is given; another reason, sealed with a digest that fits, is not believed."""
+    runs, rules = (
+        first.site.folder / "runs",
+        "[{metric: loss, against: base, greater_is_better: false, min_examples: 10000}]",
+    )
+    shutil.copytree(runs / "first", runs / "doubted", dirs_exist_ok=True)
+    reason = "few users, and we watch"
+    done = first.site.program("gate", "doubted", MLOPS_GATE__RULES=rules, MLOPS_GATE__OVERRIDE=reason)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert first.site.job(first["evaluate"].name).tags["override"] == reason
+    verify = ("mlops.cli", "gate", "verify", "doubted", "--environment", "local")
+    result = first.site.command(*verify, MLOPS_GATE__RULES=rules)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert f"(the gate said inconclusive): {reason}; its examples and rules give it again" in result.stdout
+    forged = first.site.record("doubted", "gate").model_copy(update={"override": "nobody said so"})
+    (runs / "doubted" / "gate.json").write_bytes(seal(forged))
+    result = first.site.command(*verify, MLOPS_GATE__RULES=rules)
+    assert result.returncode == 2
+    assert "has the tag override = few users, a" in result.stdout + result.stderr
+
+
 def test_a_decision_can_be_verified_at_any_time(first: Released) -> None:
     """It is judged again from its examples, and job and model say the same of it."""
     result = first.site.command("mlops.cli", "gate", "verify", "first", "--environment", "local")
