@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mlops.errors import InputError, SettingsError
-from mlops.judge import preferences
+from mlops.judge import WON, preferences
 from mlops.settings import JudgeSettings
 
 Asked = list[dict[str, Any]]
@@ -29,7 +29,7 @@ class Judge(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.asked.append({"path": self.path, "key": self.headers["Authorization"], "model": body["model"]})
         pair = json.loads(body["messages"][1]["content"])
-        said = self.reply or ("A" if len(pair["answer A"]) >= len(pair["answer B"]) else "B")
+        said = self.reply if self.reply is not None else "AB"[len(pair["answer A"]) < len(pair["answer B"])]
         content = json.dumps({"choices": [{"message": {"role": "assistant", "content": said}}]}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
@@ -86,13 +86,25 @@ def test_what_was_asked_is_not_paid_for_again(judge: tuple[JudgeSettings, type[J
     assert len(kind.asked) == 3
 
 
+@pytest.mark.parametrize(("reply", "wins"), [("Answer B", 0.0), ("**A**", 1.0), ("b.", 0.0), ("C", 0.5)])
+def test_a_verdict_may_be_dressed(
+    judge: tuple[JudgeSettings, type[Judge]], tmp_path: Path, reply: str, wins: float
+) -> None:
+    """What is said of a pair is read as it is meant; asked the other way round as well, it cancels out."""
+    settings, kind = judge
+    kind.reply = reply
+    assert preferences(settings, ANSWERS, "champion", cache=tmp_path) == {"better": 0.5, "equal": 0.5}
+    assert {WON[path.read_text()] for path in tmp_path.iterdir()} == {wins}
+
+
+@pytest.mark.parametrize("reply", ["I think both", "Both are good", "Cannot say", "A or B", "Answer", ""])
 def test_a_judge_that_says_something_else_is_not_believed(
-    judge: tuple[JudgeSettings, type[Judge]], tmp_path: Path
+    judge: tuple[JudgeSettings, type[Judge]], tmp_path: Path, reply: str
 ) -> None:
     """Half a verdict is none, and nothing of it is kept."""
     settings, kind = judge
-    kind.reply = "I think both are fine"
-    with pytest.raises(InputError, match="was asked for A, B or C and said 'I think"):
+    kind.reply = reply
+    with pytest.raises(InputError, match=f"was asked for A, B or C and said '{reply}'"):
         preferences(settings, ANSWERS, "champion", cache=tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
 

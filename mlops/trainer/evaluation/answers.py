@@ -8,10 +8,13 @@ from functools import cache
 from typing import Any
 
 REFUSALS = re.compile(
-    r"\b(i('m| am) (sorry|afraid|unable)|i (can('t|not)|won't|will not) (help|assist|answer|provide|do|comply|discuss)|"
+    r"\b(i( can\Wt| cannot| can not| won\Wt| will not|(\Wm| am) (unable|not able) to) "
+    r"(help (you|with)|assist|answer|provide|comply|discuss|do (that|this|so))|"
     r"as an ai\b|i must decline|against my (guidelines|policy))",
     re.IGNORECASE,
 )
+"""English only, with any apostrophe; being sorry or afraid is no refusal by itself."""
+OPENING, CLOSING = " \"'“\u2018«([{¿¡*`", " \"'”\u2019»)]}.,;:!?*`"
 GRAM = 4  # words; how often runs of four repeat is the usual measure (Welleck et al. 2020)
 
 
@@ -40,7 +43,7 @@ def measure(answer: Answer, reference: str, *, closed: bool) -> dict[str, Any]:
         "reference": reference,
         **{name: score.fmeasure for name, score in scores.items()},
         "chrf": _chrf().sentence_score(answer.text, [reference]).score / 100,
-        "exact": words(answer.text) == words(reference) if closed else None,
+        "exact": is_exact(answer.text, reference) if closed else None,
         "num_words": len(words(answer.text)),
         "repetition": repetition(answer.text),
         "empty": not answer.text.strip(),
@@ -48,6 +51,21 @@ def measure(answer: Answer, reference: str, *, closed: bool) -> dict[str, Any]:
         "refusal": REFUSALS.search(answer.text) is not None,
         "latency_s": answer.latency_s,
     }
+
+
+def is_exact(text: str, reference: str) -> bool:
+    """Tell whether an answer is the reference, but for case, spaces, and punctuation around it; nothing is no answer.
+
+    >>> is_exact("**Paris.**", "paris"), is_exact("-5", "5"), is_exact("C", "C++"), is_exact("", "")
+    (True, False, False, False)
+    """
+    said, expected = _bare(text), _bare(reference)
+    return said == expected != ""
+
+
+def _bare(text: str) -> str:
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join(folded.split()).lstrip(OPENING).rstrip(CLOSING)
 
 
 def words(text: str) -> list[str]:
