@@ -174,7 +174,7 @@ def _result(finding: _Finding, settings: GateSettings, tests: int) -> RuleResult
         required=finding.required,
         p_worse=finding.p_worse,
         p_not_better=estimate.p_not_above(finding.required),
-        effect=estimate.change / estimate.spread if estimate.spread else None,
+        spread=estimate.spread,
         detectable=finding.required - seen,
         num_more=_more(finding, settings, tests) if verdict is Verdict.INCONCLUSIVE else None,
         reason="",
@@ -196,16 +196,15 @@ def _more(finding: _Finding, settings: GateSettings, tests: int) -> int | None:
 def expected_power(result: RuleResult, change: float, *, tests: int = 1) -> float:
     """Return how surely an evaluation like this one rejects a candidate whose true change is this one."""
     alpha = (1 - result.confidence) / 2
-    spread = abs(result.change / result.effect) if result.effect else 0.0
     reach = reach_for(result.high - result.change, alpha=alpha, tests=tests)
-    return power_to_see(result.required - change, spread / math.sqrt(result.num_examples), reach=reach)
+    return power_to_see(result.required - change, result.spread / math.sqrt(result.num_examples), reach=reach)
 
 
 def _reason(result: RuleResult, power: float) -> str:
     name = result.rule if result.slice is None else f"{result.rule}, {result.slice}"
     said = (
         f"{name}: change for the better {result.change:+.4f} "
-        f"({result.confidence:.0%} interval {result.low:+.4f} to {result.high:+.4f})"
+        f"({100 * result.confidence:g}% interval {result.low:+.4f} to {result.high:+.4f})"
     )
     if result.verdict is Verdict.REJECTED:
         return f"{said} misses the required {result.required:+.4f} by {result.required - result.change:.4f}"

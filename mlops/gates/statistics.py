@@ -183,7 +183,8 @@ class Share:
     def __init__(self, passes: NDArray[np.float64], threshold: float) -> None:
         self._passed, self._size, self._threshold = int(np.sum(passes)), len(passes), threshold
         self.change = float(np.mean(passes)) - threshold
-        self.spread = max(float(np.std(passes, ddof=1)), (threshold * (1 - threshold)) ** 0.5)
+        # At a threshold of none or all, as if one example went the other way: that none did is no proof.
+        self.spread = max(float(np.std(passes, ddof=1)), (threshold * (1 - threshold) or 1 / self._size) ** 0.5)
 
     def interval(self, confidence: float) -> tuple[float, float]:
         """Return the bounds between which the true change is."""
@@ -231,8 +232,11 @@ def examples_needed(distance: float, spread: float, *, alpha: float, power: floa
 def power_to_see(distance: float, error: float, *, reach: float) -> float:
     """Return how surely a bound that reaches so far from its estimate stays short of a true distance.
 
-    The reach is the interval's own, which knows of skewness; the estimate itself is taken as normal.
+    The reach is the interval's own, which knows of skewness; the estimate itself is taken as normal. Without any error
+    it is sure.
     """
+    if error == 0:
+        return float(distance > reach)
     return float(ndtr((distance - reach) / error))
 
 

@@ -31,8 +31,8 @@ class RuleResult(Frozen):
 
     `low` and `high` bound the change with `confidence`; all values are in the metric's own unit. `p_worse` is
     corrected for the number of rules. `detectable` is the change that would have been rejected with the probability
-    `gate.power`; `num_more` examples would decide what is inconclusive, None if none would. `effect` is the change in
-    standard deviations.
+    `gate.power`; `num_more` examples would decide what is inconclusive, None if none would. `spread` is the standard
+    deviation of the examples' changes.
     """
 
     rule: str
@@ -51,7 +51,7 @@ class RuleResult(Frozen):
     required: float
     p_worse: float
     p_not_better: float
-    effect: float | None
+    spread: float
     detectable: float
     num_more: int | None
     reason: str

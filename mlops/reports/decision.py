@@ -114,16 +114,16 @@ def _lineage(decision: GateDecision) -> dict[str, str]:
 
 
 def _intervals(decision: GateDecision) -> list[plots.Interval]:
-    """Return the results that have a spread to measure them by."""
+    """Return the results in standard deviations; a change that is the same for every example has no interval."""
     return [
         plots.Interval(
             label=result.rule if result.slice is None else f"{result.rule}, {result.slice}",
-            low=result.low / spread,
-            change=result.change / spread,
-            high=result.high / spread,
-            required=result.required / spread,
+            low=result.low / result.spread,
+            change=result.change / result.spread,
+            high=result.high / result.spread,
+            required=result.required / result.spread,
             met=result.verdict is Verdict.ACCEPTED,
         )
         for result in decision.results
-        if result.effect and (spread := result.change / result.effect)
+        if result.low < result.high
     ]

@@ -191,3 +191,19 @@ def test_the_expected_power_grows_with_the_regression() -> None:
     powers = [expected_power(result, change) for change in (0.0, -0.05, -0.1, -0.5)]
     assert powers == sorted(powers)
     assert expected_power(result, result.detectable) == pytest.approx(0.8)
+
+
+def test_what_has_no_spread_is_seen_for_certain() -> None:
+    """Where every example changed alike, any change that is worse than allowed would have been seen, and no other."""
+    (result,) = judge(scores(losses(), losses()), gate()).results
+    assert (result.change, result.spread) == (0, 0)
+    assert expected_power(result, result.required - 0.001) == 1
+    assert expected_power(result, result.required + 0.001) == 0
+
+
+def test_a_threshold_of_none_has_a_spread() -> None:
+    """No empty answer among fifty is no proof that there will be none, and the figure can show how little it is."""
+    rule = Rule(metric="empty", greater_is_better=False, threshold=0.0)
+    (result,) = judge({"candidate": columns(empty=np.zeros(50))}, gate(rule)).results
+    assert result.spread == pytest.approx(50**-0.5)
+    assert result.low < result.change == result.high == 0

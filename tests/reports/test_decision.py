@@ -102,7 +102,7 @@ def make(verdict: Verdict = Verdict.ACCEPTED, **changes: Any) -> GateDecision:
         required=-0.036,
         p_worse=1.0,
         p_not_better=0.0,
-        effect=0.4,
+        spread=0.25,
         detectable=-0.1,
         num_more=None,
         reason="it is better",
@@ -149,6 +149,23 @@ def test_a_flaw_is_named(render: Any) -> None:
     text = render(flawed, ANSWERS)
     assert "stale" in text
     assert "scored long ago" in text
+
+
+@pytest.mark.parametrize("render", [markdown, html])
+def test_each_rule_is_shown_with_its_own_confidence(render: Any) -> None:
+    """A rule may be surer than the others."""
+    (result,) = make().results
+    text = render(make(results=(result, result.model_copy(update={"confidence": 0.975}))), ANSWERS)
+    assert "+0.0500 to +0.1500 (95 %)" in text
+    assert "+0.0500 to +0.1500 (97.5 %)" in text
+
+
+@pytest.mark.parametrize(("low", "high", "drawn"), [(-0.05, 0.05, True), (0.0, 0.0, False)])
+def test_no_change_at_all_is_drawn_as_one(low: float, high: float, drawn: bool) -> None:
+    """What has an interval is in the figure, also where its middle is 0; a change without any spread has none."""
+    (result,) = make().results
+    still = result.model_copy(update={"change": 0.0, "low": low, "high": high, "spread": high})
+    assert ("The upright mark is what was required" in html(make(results=(still,)), ANSWERS)) is drawn
 
 
 def test_training_is_shown_with_its_curves_and_its_cost() -> None:
