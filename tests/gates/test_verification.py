@@ -90,13 +90,6 @@ def test_a_backdated_decision_is_no_younger(evaluation: Callable[..., Evaluation
     assert list(flaws_of_age(old, gate(max_age_hours=24 * 9), now=NOW)) == []
 
 
-def test_model_registered_again_under_the_same_name() -> None:
-    """A model that somebody else put there has no tag, or another one."""
-    expected = {"decision_digest": "a" * 64}
-    assert list(mismatches(expected, {}, where="model azureml:m:1"))
-    assert list(mismatches(expected, {"decision_digest": "b" * 64}, where="model azureml:m:1"))
-
-
 @pytest.mark.parametrize("verdict", [Verdict.REJECTED, Verdict.ACCEPTED])
 def test_only_doubt_can_be_overridden(decision: Callable[..., GateDecision], verdict: Verdict) -> None:
     """A person may settle what is inconclusive; a rejected candidate stays rejected, whoever signs."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from mlops.records import seal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.pipelines.conftest import Released
 
 pytestmark = pytest.mark.xdist_group("release")
@@ -79,6 +82,31 @@ def test_an_override_is_what_was_given_to_the_gate(first: Released) -> None:
     result = first.site.command(*verify, MLOPS_GATE__RULES=rules)
     assert result.returncode == 2
     assert "has the tag override = few users, a" in result.stdout + result.stderr
+
+
+@contextmanager
+def retagged(released: Released, **tags: str) -> Iterator[None]:
+    """Give the registered model other tags for a while, as somebody does who registers another one in its place."""
+    record = released["register"]
+    with released.site.client() as ml:
+        model = ml.models.get(record.name, record.version)
+        before, model.tags = model.tags, {**model.tags, **tags}
+        ml.models.create_or_update(model)
+    yield
+    with released.site.client() as ml:
+        model.tags = before
+        ml.models.create_or_update(model)
+
+
+def test_a_model_registered_again_under_the_same_name_is_refused(first: Released) -> None:
+    """Exit 2: it is not overwritten by `register`, and not served by `deploy`."""
+    model = first["register"]
+    with retagged(first, model_sha256="b" * 64, decision_digest="c" * 64):
+        registered, deployed = (first.site.program(stage, "first") for stage in ("register", "deploy"))
+    assert (registered.returncode, deployed.returncode) == (2, 2)
+    assert f"{model.name}:{model.version} is registered already, and is another model" in registered.stdout
+    assert f"model {model.id} has the tag model_sha256 = bbbbbbbbbbbb" in deployed.stdout
+    assert f"model {model.id} has the tag decision_digest = cccccccccccc" in deployed.stdout
 
 
 def test_a_decision_can_be_verified_at_any_time(first: Released) -> None:
