@@ -16,7 +16,7 @@ def register(context: Context, decision: GateDecision) -> RegisteredModel:
     """Register the accepted model with its lineage."""
     if decision.refusal:  # gate has said so already; this holds whatever order the stages were started in
         raise Refusal(f"register: {decision.refusal}")
-    for flaw in flaws_of_age(decision.evaluation, context.settings.gate, now=here_and_now().at):
+    if flaw := next(flaws_of_age(decision.evaluation, context.settings.gate, now=here_and_now().at), None):
         raise Refusal(f"register: {flaw.code}: {flaw.detail}. Start a new run: its evaluation will be a fresh one.")
     verification.check_decision(context.workspace, decision, context.folder, context.settings.gate)
     job = decision.evaluation.job
