@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -82,11 +82,19 @@ class GitHub:
         puts = [request for request in requests if request["method"] == "PUT" and request["status"] == 200]
         return len([request for request in puts if re.search(r"/onlineEndpoints/[^/]+$", request["path"])])
 
-    def run(self, workflow: str, event: str, *options: str, payload: Any = None, **variables: str) -> Run:
-        """Let an event start a workflow, and wait for its end."""
+    def run(
+        self,
+        workflow: str,
+        event: str,
+        *options: str,
+        payload: Any = None,
+        settings: Mapping[str, str] = SMALL,
+        **variables: str,
+    ) -> Run:
+        """Let an event start a workflow, and wait for its end; act puts settings above what a job itself says."""
         (self.folder / "event.json").write_text(json.dumps(payload or {}))
         shared = (
-            SMALL
+            dict(settings)
             | variables
             | {
                 "AZUREML_EMULATOR_HOME": str(self.folder / "emulator"),
@@ -104,7 +112,7 @@ class GitHub:
         number = len(list(self.folder.glob("*.log")))
         with (self.folder / f"{number}-{workflow}.log").open("w+", encoding="utf-8") as log:
             path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
-            environment = os.environ | {"XDG_CACHE_HOME": str(self.folder / "cache"), "PATH": path}
+            environment = _outside() | {"XDG_CACHE_HOME": str(self.folder / "cache"), "PATH": path}
             ended = subprocess.run(command, cwd=self.checkout, env=environment, stdout=log, stderr=log, check=False)
             log.seek(0)
             return Run(ended.returncode, log.read())
@@ -113,6 +121,12 @@ class GitHub:
 def dispatch(**inputs: str) -> dict[str, Any]:
     """Return what a person who starts a workflow by hand says to it."""
     return {"inputs": inputs}
+
+
+def _outside() -> dict[str, str]:
+    """Return the variables of this process, less those of a GitHub that runs it."""
+    ours = ("ACTIONS_", "GITHUB_", "RUNNER_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
 def _stand_ins() -> set[str]:
@@ -202,6 +216,16 @@ def test_a_release_goes_from_start_to_traffic(github: GitHub) -> None:
     assert rollout.deployment.model.decision.evaluation.champion, "the pull request's model served before"
 
 
+def test_a_hostile_reason_is_text(github: GitHub) -> None:
+    """Why a gate is overruled is free text, kept where the gate was in doubt and read as nothing else."""
+    inputs = dispatch(environment="local", run="gh-1", records="1", override=HOSTILE)
+    result = github.run("gate", "workflow_dispatch", "--var", "OVERRIDES=reviewed", payload=inputs)
+    assert result.returncode == 0, result.log[-5000:]
+    assert result.jobs("succeeded") == {"gate"}
+    assert github.record("gh-1-gate", "gate").override in (None, HOSTILE)
+    assert list(github.folder.rglob("pwned")) == []
+
+
 def test_a_gate_that_says_no_ends_the_line(github: GitHub) -> None:
     """Nothing after the gate runs, and not one write reaches the endpoint."""
     before = github.traffic_writes()
@@ -213,14 +237,33 @@ def test_a_gate_that_says_no_ends_the_line(github: GitHub) -> None:
     assert github.traffic_writes() == before
 
 
-def test_a_hostile_input_is_a_setting_of_the_wrong_type(github: GitHub) -> None:
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("run", "must be letters, digits and dashes"),
+        ("preset", "there is no such preset"),
+        ("source", "MLOPS_DATA__SOURCE: must be"),
+        ("percentage", "MLOPS_DATA__PERCENTAGE"),
+    ],
+)
+def test_a_hostile_input_is_a_setting_of_the_wrong_type(github: GitHub, name: str, said: str) -> None:
     """Whoever dispatches a release can say no more than what the settings allow."""
-    inputs = dispatch(environment="local", source=HOSTILE)
-    result = github.run("release", "workflow_dispatch", payload=inputs)
+    inputs = dispatch(environment="local", **{name: HOSTILE})
+    result = github.run("release", "workflow_dispatch", payload=inputs, settings={})
     assert result.returncode != 0
-    assert "MLOPS_DATA__SOURCE: must be" in result.log
+    assert said in result.log
     assert result.jobs("failed") == {"prepare"}
     assert list(github.folder.rglob("pwned")) == []
+
+
+def test_a_dry_run_ends_with_the_plan(github: GitHub) -> None:
+    """What training would be and cost is shown; nothing is trained, and not one write reaches the endpoint."""
+    before = github.traffic_writes()
+    result = github.run("release", "workflow_dispatch", payload=dispatch(environment="local", dry_run="true"))
+    assert result.returncode == 0, result.log[-5000:]
+    assert result.jobs("succeeded") == {"prepare", "plan"}
+    assert "Fine-tuning plan" in result.log
+    assert github.traffic_writes() == before
 
 
 def test_data_that_did_not_change_is_not_trained_on_again(github: GitHub) -> None:

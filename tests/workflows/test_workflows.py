@@ -17,6 +17,7 @@ from mlops.records import STAGES
 ROOT = Path(__file__).parents[2]
 WRITES = {"id-token", "pull-requests", "attestations"}
 SAME_REPOSITORY = "github.event.pull_request.head.repo.full_name == github.repository"
+CHECKS = ("browser", "docs", "lint", "tests", "types", "workflows")
 COMMANDS = (
     r'nox -s [a-z]+( -- [\w$"=. -]+)?',
     r'nox -s "\$STAGE" -- --environment "\$ENVIRONMENT" --run "\$RUN"',
@@ -74,7 +75,7 @@ def test_no_secret_is_stored(workflows: dict[str, Any]) -> None:
 def test_releases_and_rollouts_are_never_canceled(workflows: dict[str, Any]) -> None:
     """Only checks give way to newer ones; all else waits its turn."""
     cancels = {name for name, file in workflows.items() if file["concurrency"]["cancel-in-progress"]}
-    assert cancels == {"ci", "docs", "pull-request"}
+    assert cancels == {"ci", "docs", "pull-request", "workflows"}
 
 
 def test_whoever_writes_to_an_endpoint_waits_for_it(workflows: dict[str, Any]) -> None:
@@ -221,3 +222,9 @@ def test_the_comment_goes_along_with_the_run(name: str, running: set[str], workf
     assert {job for job, about in told.items() if about["result"] == "success"} <= awaited(name)
     assert not running & awaited(name)
     assert name in jobs["comment"]["needs"], "the last word is the last comment's"
+
+
+def test_every_session_that_checks_is_run_by_a_workflow(steps: list[dict[str, Any]]) -> None:
+    """A check that runs only by hand is soon one that fails."""
+    run = "\n".join(step.get("run", "") for step in steps)
+    assert [name for name in CHECKS if not re.search(rf"^nox -s {name}\b", run, re.MULTILINE)] == []
