@@ -58,3 +58,9 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     """A file of the repository, or a page that is built."""
     for target in LINK.findall(page.read_text()):
         assert target in GENERATED or (page.parent / target).exists(), target
+
+
+def test_the_readmes_tree_names_every_package() -> None:
+    """Who looks for a part finds it in one look, and nothing that is gone."""
+    tree = re.findall(r"^      (\w+)/ ", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert sorted(tree) == sorted(path.parent.name for path in (ROOT / "mlops").glob("*/__init__.py"))

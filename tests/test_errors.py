@@ -1,4 +1,7 @@
-"""Every message with which `mlops` and `pipelines` end: it names what it is about, and says what to do."""
+"""Every message with which `mlops`, `pipelines` and a job end: it names what it is about, and says what to do.
+
+Not the emulator's: they are Azure's own words.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,20 @@ import pytest
 
 from mlops import errors
 from mlops.errors import InputError, MlopsError
+from mlops.trainer.errors import TrainerError
 
 ROOT = Path(__file__).parent.parent
-KINDS = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, MlopsError)}
-OWN_TREES = {"emulator", "trainer"}
-"""They import nothing of ours, and have errors of their own: Azure's, and the component's."""
+OURS = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, MlopsError)}
+KINDS: dict[str, type[Exception]] = {**OURS, "TrainerError": TrainerError}
+TO_MEND = (InputError, TrainerError)
+"""Errors of whoever gave the input."""
+LEFT_OUT = "emulator"
+"""Its messages are Azure's: the service's own words, of which many say no more than what is wrong."""
 CARRIED = {"run.damage", "str(error)"}
 """The whole message of another error, which is looked at where it is made."""
 VERBS = (
-    "add ask change check choose delete did get give install lower look make mend move name prepare put raise register "
-    "run save say set start take try turn use wait write"
+    "add ask change check choose correct delete did get give install lower look make mend move name order prepare put "
+    "raise register run save say set start take try turn use wait write"
 )
 INSTRUCTION = re.compile(
     rf"(^|[:;.,(] |\b(or|and|then|to) )({'|'.join(VERBS.split())})\b|\bmust\b", re.IGNORECASE | re.MULTILINE
@@ -34,7 +41,7 @@ class Message:
     """What one `raise` says, with what it fills in as `{expression}`."""
 
     where: str
-    kind: type[MlopsError]
+    kind: type[Exception]
     text: str
 
 
@@ -84,6 +91,8 @@ class Reader:
             match node:
                 case ast.Assign(targets=[ast.Name(id=found)], value=value) if found == name:
                     yield value
+                case ast.For(target=ast.Name(id=found), iter=value) if found == name:
+                    yield value
                 case ast.Call(func=ast.Attribute(value=ast.Name(id=found), attr="append")) if found == name:
                     yield node
                 case ast.ExceptHandler(name=found, type=ast.Name(id=kind)) if found == name and kind in KINDS:
@@ -91,7 +100,11 @@ class Reader:
 
 
 def _names(node: ast.AST) -> set[str]:
-    return {child.id for child in ast.walk(node) if isinstance(child, ast.Name)}
+    return {
+        child.id if isinstance(child, ast.Name) else child.attr
+        for child in ast.walk(node)
+        if isinstance(child, (ast.Name, ast.Attribute))
+    }
 
 
 def _constants(node: ast.AST) -> Iterator[str]:
@@ -102,12 +115,12 @@ def _constants(node: ast.AST) -> Iterator[str]:
 
 
 def all_messages() -> list[Message]:
-    """Return every message of the library and the stages."""
+    """Return every message of the library, the stages and the trainer; not the emulator's, which are Azure's words."""
     paths = [*(ROOT / "mlops").rglob("*.py"), *(ROOT / "pipelines").glob("*.py")]
     return [
         message
         for path in sorted(paths)
-        if not OWN_TREES & set(path.relative_to(ROOT).parts)
+        if LEFT_OUT not in path.relative_to(ROOT).parts
         for message in Reader(path).messages()
     ]
 
@@ -116,5 +129,5 @@ def all_messages() -> list[Message]:
 def test_a_message_says_what_where_and_what_to_do(message: Message) -> None:
     """It fills in a value, of which it speaks; if somebody can mend it (exit code 2), it says how, or what must be."""
     assert "{" in message.text, message.text
-    if issubclass(message.kind, InputError) and message.text.partition("\n")[0].strip("{}") not in CARRIED:
+    if issubclass(message.kind, TO_MEND) and message.text.partition("\n")[0].strip("{}") not in CARRIED:
         assert INSTRUCTION.search(message.text), message.text

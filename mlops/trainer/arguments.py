@@ -122,7 +122,7 @@ class FinetuneArguments:
             ),
             (
                 self.precision == "4" and self.apply_fsdp,
-                "--precision 4 cannot be coupled with --apply_fsdp, which does not shard weights of four bits.",
+                "--precision 4 cannot be coupled with --apply_fsdp: four bits are not sharded. Use one of the two.",
             ),
             (
                 self.precision == "4" and self.apply_deepspeed and self.deepspeed_stage == "3",

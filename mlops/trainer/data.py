@@ -40,7 +40,7 @@ def read_rows(path: Path) -> list[Row]:
     usable = [row for row in rows if len(row.messages) >= MIN_MESSAGES]
     if not usable:
         raise TrainerError(
-            f"{path}: found no examples after data preprocessing. A row needs `messages` with two or more."
+            f"{path}: found no examples after data preprocessing. Give rows whose `messages` hold two or more."
         )
     return usable
 

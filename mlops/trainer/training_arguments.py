@@ -89,7 +89,7 @@ def _precision(arguments: FinetuneArguments, *, device: torch.device) -> dict[st
     """
     if arguments.precision == "4" and device.type != "cuda":
         raise TrainerError(
-            "--precision 4 (QLoRA) needs a CUDA device, and this machine has none. Use --precision 16 or 32."
+            f"--precision 4 (QLoRA) needs a CUDA device, and this machine has a {device.type}. Use --precision 16 or 32."
         )
     bf16 = arguments.precision != "32" and supports_bf16(device)
     fp16 = arguments.precision != "32" and not bf16 and device.type == "cuda"

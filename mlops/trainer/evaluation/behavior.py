@@ -70,7 +70,7 @@ def _case(path: Path, number: int, line: str) -> Case:
         missing = [name for name in NEEDED[case.kind] if not getattr(case, name)]
         re.compile(case.matches)
     except (ValueError, TypeError, KeyError, re.error) as error:
-        raise TrainerError(f"{path}, line {number}: no behavior case: {error!r}. {__doc__}") from error
+        raise TrainerError(f"{path}, line {number}: no behavior case: {error!r}. Write it so:\n{__doc__}") from error
     if missing:
-        raise TrainerError(f"{path}, line {number}: a case of kind {case.kind} needs {', '.join(missing)}.")
+        raise TrainerError(f"{path}, line {number}: a case of kind {case.kind} must have {', '.join(missing)}.")
     return case
