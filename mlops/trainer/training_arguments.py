@@ -88,9 +88,7 @@ def _precision(arguments: FinetuneArguments, *, device: torch.device) -> dict[st
     Raises TrainerError for weights of four bits without a GPU, which alone computes with them.
     """
     if arguments.precision == "4" and device.type != "cuda":
-        raise TrainerError(
-            f"--precision 4 (QLoRA) needs a CUDA device, and this machine has a {device.type}. Use --precision 16 or 32."
-        )
+        raise TrainerError(f"--precision 4 (QLoRA) needs a CUDA device, not a {device.type}. Use --precision 16 or 32.")
     bf16 = arguments.precision != "32" and supports_bf16(device)
     fp16 = arguments.precision != "32" and not bf16 and device.type == "cuda"
     if arguments.precision != "32" and not bf16 and not fp16:

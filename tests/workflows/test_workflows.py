@@ -228,3 +228,9 @@ def test_every_session_that_checks_is_run_by_a_workflow(steps: list[dict[str, An
     """A check that runs only by hand is soon one that fails."""
     run = "\n".join(step.get("run", "") for step in steps)
     assert [name for name in CHECKS if not re.search(rf"^nox -s {name}\b", run, re.MULTILINE)] == []
+
+
+def test_a_pull_request_is_told_soon(jobs: dict[str, Any]) -> None:
+    """What every pull request waits for ends, or is ended, in less than half an hour."""
+    own = {name: job for name, job in jobs.items() if name.partition("/")[0] in ("ci", "docs", "pull-request")}
+    assert {name: job["timeout-minutes"] for name, job in own.items() if job.get("timeout-minutes", 0) > 25} == {}
