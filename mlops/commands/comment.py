@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 JOBS: Final = "JOBS"
 """The variable with GitHub's `needs`: a mapping of jobs, each with its result."""
+ASIDE: Final = frozenset({"changes", "announce", "checked", "finetuned"})
+"""Jobs that only look what changed or write the comment: nobody waits for them."""
 TRIALS: Final = {"emulator": "On the emulator", "azure": "On Azure"}
 """Folders under runs/ that hold a run's records, and where the run was made."""
 
@@ -61,7 +63,7 @@ def _jobs() -> dict[str, str]:
     """Return each job's result; a job that is not in GitHub's list of the finished ones still runs."""
     try:
         needs = json.loads(os.environ.get(JOBS) or "{}")
-        return {job: str(about["result"]) for job, about in needs.items()}
+        return {job: str(about["result"]) for job, about in needs.items() if job not in ASIDE}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"${JOBS} must be what GitHub's `toJSON(needs)` gives: {error}") from None
 

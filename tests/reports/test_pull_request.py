@@ -131,11 +131,11 @@ def comment(folder: Path, number: str, jobs: str, *, status: int = 0) -> subproc
 
 def test_there_is_one_comment_and_it_is_edited(gh: Path) -> None:
     """The program gh is told to edit its last comment, or to make the first."""
-    result = comment(gh, "7", '{"checks": {"result": "success", "outputs": {}}}')
+    result = comment(gh, "7", '{"changes": {"result": "success"}, "checks": {"result": "success", "outputs": {}}}')
     assert result.returncode == 0, result.stderr
     expected = ["pr", "comment", "7", "--edit-last", "--create-if-none", "--body-file", "runs/comment.md"]
     assert (gh / "told").read_text().splitlines() == expected
-    assert "✅ checks" in (gh / "written").read_text()
+    assert "\n✅ checks\n" in (gh / "written").read_text(), "what it took to write it is not told"
 
 
 @pytest.mark.parametrize(

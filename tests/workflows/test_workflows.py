@@ -12,6 +12,7 @@ import pytest
 
 from mlops.bootstrap import REVIEWED
 from mlops.changes import INFRASTRUCTURE, TRAINING
+from mlops.commands.comment import ASIDE
 from mlops.records import STAGES
 
 ROOT = Path(__file__).parents[2]
@@ -222,6 +223,7 @@ def test_the_comment_goes_along_with_the_run(name: str, running: set[str], workf
     assert {job for job, about in told.items() if about["result"] == "success"} <= awaited(name)
     assert not running & awaited(name)
     assert name in jobs["comment"]["needs"], "the last word is the last comment's"
+    assert name in ASIDE
 
 
 def test_every_session_that_checks_is_run_by_a_workflow(steps: list[dict[str, Any]]) -> None:
