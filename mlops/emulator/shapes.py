@@ -9,241 +9,165 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, Required
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from mlops.emulator.errors import ArmError
+from mlops.emulator.fields import Count, Duration, Flag, Labels, Object, Objects, Resource, Text, Texts, shape
+from mlops.emulator.online import shapes as online
 
 if TYPE_CHECKING:
     from mlops.emulator.store import Document
 
-# A field that is null is one that was not given.
-_Text = str | None
-_Flag = bool | None
-_Count = int | None
-_Object = dict[str, Any] | None
-_Objects = dict[str, _Object] | None
-_Texts = dict[str, _Text] | None
-_Tagged = dict[str, Any] | None
 
-_shape = with_config(ConfigDict(extra="allow", strict=True))
-
-
-@_shape
-class _Labels(TypedDict, total=False):
-    description: _Text
-    tags: _Texts
-    properties: _Object  # the SDK sends numbers here, too
-    isArchived: _Flag
-
-
-@_shape
-class _Job(_Labels, total=False):
+@shape
+class _Job(Labels, TypedDict, total=False):
     jobType: Required[str]
-    displayName: _Text
-    experimentName: _Text
-    command: _Text
-    codeId: _Text
-    computeId: _Text
-    environmentId: _Text
-    environmentVariables: _Texts
-    inputs: _Objects
-    outputs: _Objects
-    jobs: _Objects
-    settings: _Object
-    resources: _Object
-    limits: _Object
-    distribution: _Object
-    identity: _Object
-    services: _Objects
-    searchSpace: _Object
-    trial: _Object
-    objective: _Object
-    samplingAlgorithm: _Object
-    sourceJobId: _Text
-    componentId: _Text
+    displayName: Text
+    experimentName: Text
+    command: Text
+    codeId: Text
+    computeId: Text
+    environmentId: Text
+    environmentVariables: Texts
+    inputs: Objects
+    outputs: Objects
+    jobs: Objects
+    settings: Object
+    resources: Object
+    limits: Object
+    distribution: Object
+    identity: Object
+    services: Objects
+    searchSpace: Object
+    trial: Object
+    objective: Object
+    samplingAlgorithm: Object
+    sourceJobId: Text
+    componentId: Text
 
 
-@_shape
-class _Asset(_Labels, total=False):
-    isAnonymous: _Flag
-    dataUri: _Text
-    dataType: _Text
-    codeUri: _Text
-    modelUri: _Text
-    modelType: _Text
-    flavors: _Objects
-    jobName: _Text
-    stage: _Text
-    image: _Text
-    condaFile: _Text
-    build: _Object
-    osType: _Text
-    inferenceConfig: _Object
-    componentSpec: _Object
+@shape
+class _Asset(Labels, TypedDict, total=False):
+    isAnonymous: Flag
+    dataUri: Text
+    dataType: Text
+    codeUri: Text
+    modelUri: Text
+    modelType: Text
+    flavors: Objects
+    jobName: Text
+    stage: Text
+    image: Text
+    condaFile: Text
+    build: Object
+    osType: Text
+    inferenceConfig: Object
+    componentSpec: Object
     referencedUris: list[str] | None
-    autoDeleteSetting: _Object
+    autoDeleteSetting: Object
 
 
-@_shape
+@shape
 class _Scale(TypedDict, total=False):
-    minNodeCount: _Count
-    maxNodeCount: _Count
-    nodeIdleTimeBeforeScaleDown: _Text
+    minNodeCount: Count
+    maxNodeCount: Count
+    nodeIdleTimeBeforeScaleDown: Duration
 
 
-@_shape
+@shape
 class _Machines(TypedDict, total=False):
-    vmSize: _Text
-    vmPriority: _Text
+    vmSize: Text
+    vmPriority: Text
     scaleSettings: _Scale | None
-    osType: _Text
-    subnet: _Object
+    osType: Text
+    subnet: Object
 
 
-@_shape
+@shape
 class _Compute(TypedDict, total=False):
     computeType: Required[str]
     properties: _Machines | None
-    description: _Text
+    description: Text
 
 
-@_shape
-class _Endpoint(_Labels, total=False):
-    authMode: _Text
-    compute: _Text
-    keys: _Object
-    traffic: _Object
-    mirrorTraffic: _Object
-    publicNetworkAccess: _Text
+@shape
+class _Credentials(TypedDict, total=False):
+    credentialsType: Text
+    secrets: Object
 
 
-@_shape
-class _Probe(TypedDict, total=False):
-    initialDelay: _Text
-    period: _Text
-    timeout: _Text
-    successThreshold: _Count
-    failureThreshold: _Count
+@shape
+class _Datastore(Labels, TypedDict, total=False):
+    datastoreType: Text
+    accountName: Text
+    containerName: Text
+    fileShareName: Text
+    filesystem: Text
+    storeName: Text
+    oneLakeWorkspaceName: Text
+    credentials: _Credentials | None
 
 
-@_shape
-class _RequestSettings(TypedDict, total=False):
-    maxConcurrentRequestsPerInstance: _Count
-    requestTimeout: _Text
-    maxQueueWait: _Text
-
-
-@_shape
-class _Deployment(_Labels, total=False):
-    endpointComputeType: _Text
-    instanceType: _Text
-    model: _Text
-    modelMountPath: _Text
-    environmentId: _Text
-    environmentVariables: _Texts
-    codeConfiguration: _Object
-    livenessProbe: _Probe | None
-    readinessProbe: _Probe | None
-    startupProbe: _Probe | None
-    requestSettings: _RequestSettings | None
-    scaleSettings: _Object
-    dataCollector: _Object
-    appInsightsEnabled: _Flag
-    egressPublicNetworkAccess: _Text
-
-
-@_shape
-class _Sku(TypedDict, total=False):
-    name: _Text
-    capacity: _Count
-
-
-@_shape
-class _Resource(TypedDict, total=False):
-    location: _Text
-    tags: _Texts
-    identity: _Object
-    kind: _Text
-    sku: _Sku | None
-
-
-@_shape
-class _JobResource(_Resource):
+@shape
+class _JobResource(Resource, TypedDict):
     properties: _Job
 
 
-@_shape
-class _AssetResource(_Resource):
+@shape
+class _AssetResource(Resource, TypedDict):
     properties: _Asset
 
 
-@_shape
-class _ComputeResource(_Resource):
+@shape
+class _ComputeResource(Resource, TypedDict):
     properties: _Compute
 
 
-@_shape
-class _EndpointResource(_Resource):
-    properties: _Endpoint
+@shape
+class _DatastoreResource(Resource, TypedDict):
+    properties: _Datastore
 
 
-@_shape
-class _DeploymentResource(_Resource):
-    properties: _Deployment
+@shape
+class _OtherResource(Resource, TypedDict, total=False):
+    properties: Object
 
 
-@_shape
-class _OtherResource(_Resource, total=False):
-    properties: _Object
-
-
-@_shape
-class _Keys(TypedDict, total=False):
-    keyType: Required[str]
-    keyValue: _Text
-
-
-@_shape
-class _LogRequest(TypedDict, total=False):
-    containerType: _Text
-    tail: _Count
-
-
-@_shape
+@shape
 class _RunQuery(TypedDict):
     runId: str
 
 
-@_shape
+@shape
 class _RunChange(TypedDict, total=False):
-    displayName: _Text
-    description: _Text
-    hidden: _Flag
-    tags: _Texts
-    properties: _Texts
+    displayName: Text
+    description: Text
+    hidden: Flag
+    tags: Texts
+    properties: Texts
 
 
-@_shape
+@shape
 class _Uris(TypedDict):
     values: list[str]
 
 
-@_shape
+@shape
 class _AssetReference(TypedDict, total=False):
     assetId: Required[str]
-    blobUri: _Text
+    blobUri: Text
 
 
-@_shape
+@shape
 class _Import(TypedDict):
-    properties: dict[str, _Text]
+    properties: dict[str, Text]
 
 
-@_shape
+@shape
 class _SecretsQuery(TypedDict, total=False):
-    expirableSecret: _Flag
-    expireAfterHours: _Count
+    expirableSecret: Flag
+    expireAfterHours: Count
 
 
 # By method and the end of the route, with `{}` for its variables; the first that fits counts.
@@ -255,10 +179,11 @@ _SHAPES: dict[str, Any] = {
     "POST /listSecrets": _SecretsQuery,
     "PUT /versions/{}": _AssetResource,
     "PUT /computes/{}": _ComputeResource,
-    "PUT /onlineEndpoints/{}": _EndpointResource,
-    "PUT /onlineEndpoints/{}/deployments/{}": _DeploymentResource,
-    "POST /regenerateKeys": _Keys,
-    "POST /getLogs": _LogRequest,
+    "PUT /onlineEndpoints/{}": online.EndpointResource,
+    "PUT /onlineEndpoints/{}/deployments/{}": online.DeploymentResource,
+    "PUT /datastores/{}": _DatastoreResource,
+    "POST /regenerateKeys": online.Keys,
+    "POST /getLogs": online.LogRequest,
     "POST /rundata": _RunQuery,
     "PATCH /experiments/{}/runs/{}": _RunChange,
     "POST /batchGetResolvedUris": _Uris,
@@ -269,11 +194,11 @@ _SHAPES: dict[str, Any] = {
 
 def check(method: str, route: str, body: Document) -> None:
     """Raise the 400 if the body has not the shape that the route, such as `/a/{b}/c`, asks for."""
-    shape = _adapter(method, route)
-    if shape is None:
+    adapter = _adapter(method, route)
+    if adapter is None:
         return
     try:
-        shape.validate_python(body)
+        adapter.validate_python(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -283,10 +208,10 @@ def check(method: str, route: str, body: Document) -> None:
 @cache
 def _adapter(method: str, route: str) -> TypeAdapter[Any] | None:
     end = re.sub("{[^}]*}", "{}", route)
-    for pattern, shape in _SHAPES.items():
+    for pattern, body in _SHAPES.items():
         verb, _, tail = pattern.partition(" ")
         if verb == method and end.endswith(tail):
-            return TypeAdapter(shape)
+            return TypeAdapter(body)
     return None
 
 

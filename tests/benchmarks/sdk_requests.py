@@ -12,9 +12,11 @@ import requests
 
 from mlops.emulator import daemon
 from mlops.emulator.home import RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE, Home
+from mlops.emulator.online.containers import LOG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from azure.ai.ml import MLClient
 
@@ -47,7 +49,8 @@ def _work(home: Home) -> str:
     from azure.identity import DefaultAzureCredential
 
     ml = MLClient(DefaultAzureCredential(), SUBSCRIPTION, RESOURCE_GROUP, WORKSPACE)
-    file = home.root / "file.txt"
+    file = home.root / "file" / "file.py"
+    file.parent.mkdir()
     file.write_text("text")
     ml.compute.begin_create_or_update(entities.AmlCompute(name="known", size="Standard_DS3_v2")).result()
     ml.data.create_or_update(entities.Data(name="known", version="1", path=str(file), type="uri_file"))
@@ -58,19 +61,47 @@ def _work(home: Home) -> str:
     job = command(command=text, name="known", compute="known", environment=environment, inputs=given)
     ml.jobs.create_or_update(job)
     endpoint = ml.online_endpoints.begin_create_or_update(entities.ManagedOnlineEndpoint(name="known")).result()
-    deployment = entities.ManagedOnlineDeployment(
-        name="known", endpoint_name="known", model=model, instance_type="Standard_DS3_v2", instance_count=1
-    )
-    for work in _refusable(ml, deployment):
+    for work in _refusable(ml, home, _deployment(model, environment, file)):
         with suppress(HttpResponseError):
             work()
     return str(endpoint.scoring_uri)
 
 
-def _refusable(ml: MLClient, deployment: Any) -> Iterator[Callable[[], object]]:
+def _deployment(model: Any, environment: Any, script: Path) -> Any:
+    """Return a deployment of which everything is said."""
+    from azure.ai.ml import entities
+
+    probe = entities.ProbeSettings(initial_delay=10, period=10, timeout=2, success_threshold=1, failure_threshold=30)
+    return entities.ManagedOnlineDeployment(
+        name="known",
+        endpoint_name="known",
+        model=model,
+        environment=environment,
+        code_configuration=entities.CodeConfiguration(code=str(script.parent), scoring_script=script.name),
+        environment_variables={"A": "1"},
+        instance_type="Standard_DS3_v2",
+        instance_count=1,
+        scale_settings=entities.DefaultScaleSettings(),
+        request_settings=entities.OnlineRequestSettings(request_timeout_ms=3000),
+        liveness_probe=probe,
+        readiness_probe=probe,
+    )
+
+
+def _refusable(ml: MLClient, home: Home, deployment: Any) -> Iterator[Callable[[], object]]:
+    from azure.ai.ml import entities
+
+    # None of the deployments that are sent spoiled is to start a process: this one exists and never can.
+    fault = {"kind": "operation", "path": "*/deployments/*", "method": "PUT"}
+    yield lambda: daemon.request(home, "/_emulator/faults", method="POST", body=fault)
     yield lambda: ml.online_deployments.begin_create_or_update(deployment).result()
+    log = home.deployments / "known" / "known" / LOG
+    yield lambda: (log.parent.mkdir(parents=True, exist_ok=True), log.write_text("a line\n"))
     yield lambda: ml.online_deployments.get_logs("known", "known", 10)
     yield lambda: ml.online_endpoints.begin_regenerate_keys("known", key_type="secondary").result()
+    account = entities.AccountKeyConfiguration(account_key="key")
+    store = {"name": "known", "account_name": "known", "container_name": "known"}
+    yield lambda: ml.datastores.create_or_update(entities.AzureBlobDatastore(**store, credentials=account))
     yield lambda: list(ml.jobs.list())
     yield lambda: ml.jobs.begin_cancel("known").result()
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -16,6 +16,7 @@ from mlops.emulator import tls
 from mlops.emulator.context import WORKSPACE
 from mlops.emulator.home import RESOURCE_GROUP, SUBSCRIPTION
 from mlops.emulator.home import WORKSPACE as NAME
+from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +68,60 @@ def test_a_wrong_type_is_said_with_its_place(client: httpx.Client, unique: str) 
     error = client.put(f"/jobs/{unique}", json=body).json()["error"]
     assert error["message"] == "The value of 'properties.inputs.other' is invalid: Input should be a valid dictionary."
     assert error["details"][0]["code"] == "InvalidPropertyValue"
+
+
+DEPLOYMENT = "/onlineEndpoints/any/deployments/any"
+
+
+def in_deployment(**properties: Any) -> dict[str, Any]:
+    """Return the body of a deployment."""
+    return {"properties": {"endpointComputeType": "Managed", **properties}}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "field"),
+    [
+        ("PUT", DEPLOYMENT, in_deployment(scaleSettings={"foo": 1}), "scaleSettings.scaleType"),
+        (
+            "PUT",
+            DEPLOYMENT,
+            in_deployment(requestSettings={"requestTimeout": "soon"}),
+            "requestSettings.requestTimeout",
+        ),
+        ("PUT", DEPLOYMENT, in_deployment(livenessProbe={"period": "P" + "9" * 20 + "D"}), "livenessProbe.period"),
+        ("PUT", DEPLOYMENT, in_deployment(livenessProbe={"failureThreshold": 2**31}), "livenessProbe.failureThreshold"),
+        ("PUT", DEPLOYMENT, in_deployment(codeConfiguration={"codeId": "x"}), "codeConfiguration.scoringScript"),
+        (
+            "PUT",
+            DEPLOYMENT,
+            in_deployment(codeConfiguration={"codeId": 5, "scoringScript": "s"}),
+            "codeConfiguration.codeId",
+        ),
+        ("POST", f"{DEPLOYMENT}/getLogs", {"tail": -1}, "tail"),
+        ("POST", f"{DEPLOYMENT}/getLogs", {"tail": 2**63}, "tail"),
+        ("PUT", "/datastores/any", {"properties": {"datastoreType": "AzureBlob", "accountName": 5}}, "accountName"),
+        ("PUT", "/datastores/any", {"properties": {"datastoreType": []}}, "datastoreType"),
+    ],
+)
+def test_what_its_rules_could_not_read_is_refused_before(
+    client: httpx.Client, method: str, path: str, body: dict[str, Any], field: str
+) -> None:
+    """Durations, numbers of 32 bits, required fields: what is none of these is a 400 that names it, never a 500."""
+    reply = client.request(method, path, json=body)
+    error = reply.json()["error"]
+    assert (reply.status_code, error["details"][0]["code"]) == (400, "InvalidPropertyValue"), error
+    assert f"{field}' is invalid" in error["message"]
+
+
+def test_a_field_that_is_null_is_one_that_was_not_given(client: httpx.Client, unique: str) -> None:
+    """A deployment with null for its capacity and its probes is read to its end: only its image is missing."""
+    endpoint = f"/onlineEndpoints/{unique}"
+    assert client.put(endpoint, json={"location": "local", "properties": {"authMode": "Key"}}).is_success
+    wait_for(lambda: client.get(endpoint).json()["properties"]["provisioningState"] == "Succeeded")
+    body = in_deployment(livenessProbe={"period": None}, scaleSettings=None, instanceType="Standard_DS3_v2")
+    reply = client.put(f"{endpoint}/deployments/any", json={**body, "sku": {"name": "Default", "capacity": None}})
+    assert (reply.status_code, "Image" in reply.text) == (400, True), reply.text
+    assert client.delete(endpoint).is_success
 
 
 def test_malformed_requests_never_break_it() -> None:

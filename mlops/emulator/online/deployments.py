@@ -87,7 +87,7 @@ def _document(request: web.Request, body: Document, existing: Document | None) -
         previous=existing,
         location=body.get("location"),
         kind="Managed",
-        sku={"name": "Default", "capacity": 1, **(body.get("sku") or {})},
+        sku={"name": "Default", "capacity": 1, **specification.given(body.get("sku"))},
     )
 
 

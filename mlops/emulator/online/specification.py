@@ -48,10 +48,15 @@ def with_defaults(properties: Document) -> Document:
         **properties,
         "properties": properties.get("properties") or {},
         "scaleSettings": properties.get("scaleSettings") or {"scaleType": "Default"},
-        "requestSettings": _REQUEST_SETTINGS | _given(properties.get("requestSettings")),
-        "livenessProbe": _PROBE | _given(properties.get("livenessProbe")),
-        "readinessProbe": _PROBE | _given(properties.get("readinessProbe")),
+        "requestSettings": _REQUEST_SETTINGS | given(properties.get("requestSettings")),
+        "livenessProbe": _PROBE | given(properties.get("livenessProbe")),
+        "readinessProbe": _PROBE | given(properties.get("readinessProbe")),
     }
+
+
+def given(settings: Document | None) -> Document:
+    """Return the settings without those that are null, which are as if they were left out."""
+    return {key: value for key, value in (settings or {}).items() if value is not None}
 
 
 def refusal(document: Document) -> str | None:
@@ -82,7 +87,7 @@ def spec(document: Document, image: Image) -> Spec:
         environment={
             **machine.variables(image.python),
             **image.variables,
-            **(properties["environmentVariables"] or {}),
+            **given(properties["environmentVariables"]),
         },
         folder=image.folder,
         instances=document["sku"]["capacity"],
@@ -97,10 +102,6 @@ def _probe_checks(kind: str, probe: Document) -> list[tuple[bool, str]]:
     values = {name: _seconds(probe[name]) for name in ("initialDelay", "period", "timeout")}
     values |= {name: probe[name] for name in ("successThreshold", "failureThreshold")}
     return [(value >= 1, f"{kind} probe {name} must be at least 1, not {value:g}.") for name, value in values.items()]
-
-
-def _given(settings: Document | None) -> Document:
-    return {key: value for key, value in (settings or {}).items() if value is not None}
 
 
 def _probe(probe: Document) -> Probe:
