@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 from mlops.emulator import daemon
-from mlops.emulator.home import ISOLATE_VARIABLE, LOOPBACK, default_root
+from mlops.emulator.home import ISOLATE_VARIABLE, LOOPBACK, Home, default_root
+
+_LAST_PORT = 65_535
 
 _EPILOG = """examples:
   mlops emulator start
@@ -48,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     shared.add_argument("--home", type=Path, default=default_root(), help="folder with its state (%(default)s)")
     made = {name: commands.add_parser(name, parents=[shared], help=text, description=text) for name, text in _COMMANDS}
     for name in ("serve", "start"):
-        made[name].add_argument("--port", type=int, help="port, kept in the home (default: a free one)")
+        made[name].add_argument("--port", type=_port, help="port, kept in the home (default: a free one)")
         made[name].add_argument("--host", help=f"address to listen on, kept in the home (default: {LOOPBACK})")
         made[name].add_argument("--isolate", action="store_true", help="build the environments of jobs and deployments")
     made["status"].add_argument("--json", action="store_true", help="print JSON")
@@ -71,10 +73,26 @@ _COMMANDS = (
 )
 
 
+def _port(text: str) -> int:
+    if text.isdecimal() and 1 <= int(text) <= _LAST_PORT:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"a port is a number from 1 to {_LAST_PORT}, not {text}")
+
+
+def _warn(home: Home) -> None:
+    if home.host != LOOPBACK:
+        print(
+            f"Warning: the emulator listens on {home.host}: whoever can reach this machine can try its doors."
+            " It is made for one machine and one user.",
+            file=sys.stderr,
+        )
+
+
 def _serve(arguments: argparse.Namespace) -> int:
     from mlops.emulator.server import serve
 
     home = daemon.open_home(arguments.home, port=arguments.port, host=arguments.host)
+    _warn(home)
     try:
         serve(home)
     except BlockingIOError:
@@ -91,12 +109,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 def _start(arguments: argparse.Namespace) -> int:
     home, started = daemon.start(arguments.home, port=arguments.port, host=arguments.host)
-    if home.host != LOOPBACK:
-        print(
-            f"Warning: the emulator listens on {home.host}: whoever can reach this machine can try its doors."
-            " It is made for one machine and one user.",
-            file=sys.stderr,
-        )
+    _warn(home)
     print(f"The emulator {'runs' if started else 'was running already'} at {home.url} (home: {home.root}).")
     print(f'Use it: eval "$(mlops emulator env --home {shlex.quote(str(arguments.home))})"')
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -69,6 +70,20 @@ class Store:
         """Remove the document and everything under its path."""
         key = id.lower()
         self._db.execute("DELETE FROM resources WHERE id = ? OR (id > ? AND id < ?)", (key, f"{key}/", f"{key}0"))
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Write all that is written in this block, or nothing of it; nothing may be awaited there."""
+        if self._db.in_transaction:  # part of what is written together already
+            yield
+            return
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:  # it goes on, and nothing of the block is kept
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
 
     def close(self) -> None:
         """Close the file; nothing is lost if this never happens."""

@@ -132,6 +132,7 @@ def test_a_listener_beyond_loopback_is_warned_of(own_home: Path) -> None:
     assert outcome.stderr.startswith("Warning: the emulator listens on 0.0.0.0")
     home = daemon.open_home(own_home)
     assert home.address in home.url
+    assert outcome.stderr.splitlines()[0] in home.log.read_text(), "serve, which start has started, warns as well"
     for address in (home.address, "127.0.0.1"):
         reply = httpx.get(f"https://{address}:{home.port}/_emulator/health", verify=tls.client_context(home))
         assert reply.json()["home"] == str(own_home)

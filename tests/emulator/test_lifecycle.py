@@ -114,6 +114,16 @@ def test_a_taken_port_is_said_in_one_line(own_home: Path) -> None:
     assert "Traceback" not in outcome.stderr
 
 
+@pytest.mark.parametrize("port", ["0", "99999", "http"])
+def test_what_is_no_port_is_refused_before_it_is_kept(own_home: Path, port: str) -> None:
+    """A number that no port has is one sentence, and no home is made for it."""
+    outcome = _cli("start", "--home", str(own_home), "--port", port)
+    assert outcome.returncode == 2
+    assert f"a port is a number from 1 to 65535, not {port}" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+    assert not own_home.exists()
+
+
 def test_commands_are_for_people_and_programs(own_home: Path) -> None:
     """`status` exits 0 while it runs and 1 when not, `stop` twice is no error; `env` is the same in all its forms."""
     assert _cli("status", "--home", str(own_home)).returncode == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,8 +12,6 @@ from mlops.emulator.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     Step = tuple[str, str, int]
 
@@ -61,4 +60,26 @@ def test_a_document_keeps_its_age(tmp_path: Path) -> None:
     for name in ("a", "b", "a"):
         store.put(f"/jobs/{name}", {"name": name})
     assert [document["name"] for document in store.children("/jobs")] == ["b", "a"]
+    store.close()
+
+
+def test_what_is_written_together_is_there_together(tmp_path: Path) -> None:
+    """A block that does not come to its end leaves nothing, nor does one inside it; a whole one leaves all."""
+    store = Store(tmp_path / "state.db")
+    store.put("/a", {"number": 1})
+
+    def write() -> None:
+        with store.together():
+            store.delete("/a")
+            with store.together():
+                store.put("/b", {"number": 2})
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        write()
+    assert (store.get("/a"), store.get("/b")) == ({"number": 1}, None)
+    with store.together():
+        store.delete("/a")
+        store.put("/b", {"number": 2})
+    assert (store.get("/a"), store.get("/b")) == (None, {"number": 2})
     store.close()
