@@ -38,6 +38,8 @@ _SHARED_KEY_HEADERS = (
     "if-unmodified-since",
     "range",
 )
+# The letter by which an account's signature knows blobs, among queues, tables and files.
+_SERVICE = "b"
 _ADDED_TO_SERVICE_SAS = ("rscc", "rscd", "rsce", "rscl", "rsct")
 
 
@@ -83,6 +85,9 @@ def check_sas(home: Home, query: Mapping[str, str], access: Access) -> None:
     now = datetime.now(UTC)
     if expiry is None or now > expiry or (start and now < start):
         raise _failed(f"Signature not valid in the specified time frame: Start [{start}] - Expiry [{expiry}].")
+    if "ss" in query and _SERVICE not in query["ss"]:
+        text = "This request is not authorized to perform this operation using this service."
+        raise BlobError(403, "AuthorizationServiceMismatch", text)
     if "ss" in query and access.resource_type not in query.get("srt", ""):
         text = "This request is not authorized to perform this operation using this resource type."
         raise BlobError(403, "AuthorizationResourceTypeMismatch", text)

@@ -12,6 +12,7 @@ from azure.storage.blob import (
     BlobClient,
     BlobServiceClient,
     ContainerClient,
+    Services,
     generate_account_sas,
     generate_blob_sas,
     generate_container_sas,
@@ -91,13 +92,16 @@ def test_a_blobs_signature_opens_the_blob(emulator: Home, container: ContainerCl
 
 
 def test_an_accounts_signature_opens_what_it_says(emulator: Home, container: ContainerClient) -> None:
-    """Its resource types and permissions are the limits."""
+    """Its services, resource types and permissions are the limits."""
     key, expiry = account.key(emulator), datetime.now(UTC) + _SOON
     objects = generate_account_sas(account.ACCOUNT, key, resource_types="o", permission="r", expiry=expiry)
     client = _with(emulator, container, objects)
     assert _read(client) == b"content"
     assert _code(lambda: list(client.list_blobs())) == (403, "AuthorizationResourceTypeMismatch")
     assert _code(lambda: client.upload_blob("new", b"x")) == (403, "AuthorizationPermissionMismatch")
+    settings = {"resource_types": "o", "permission": "r", "expiry": expiry, "services": Services(fileshare=True)}
+    files = _with(emulator, container, generate_account_sas(account.ACCOUNT, key, **settings))
+    assert _code(lambda: _read(files)) == (403, "AuthorizationServiceMismatch")
 
 
 @pytest.mark.parametrize(("bound", "shift"), [("expiry", -_SOON), ("start", _SOON)])
