@@ -36,6 +36,7 @@ class Supervisor:
         env: Mapping[str, str],
         log: Path,
         survives: bool = False,
+        stdin: int = DEVNULL,
         pass_fds: Sequence[int] = (),
     ) -> Process:
         """Start a child whose output is appended to `log`.
@@ -48,7 +49,7 @@ class Supervisor:
                 *args,
                 cwd=cwd,
                 env=env,
-                stdin=DEVNULL,
+                stdin=stdin,
                 stdout=output,
                 stderr=STDOUT,
                 start_new_session=True,

@@ -16,6 +16,7 @@ DATASTORE = "workspaceblobstore"
 ARTIFACTS = "azureml://datastores/workspaceartifactstore"
 
 _ACTIVE = "/_emulator/active"
+_NAMES = "/_emulator/names"
 _OUTPUTS = "/_emulator/outputs"
 
 
@@ -45,11 +46,19 @@ def create(store: Store, *, workspace: str, name: str, parent: Document | None, 
         "outputs": {},
         **fields,
     }
-    if parent is None:
-        store.put(f"{_ACTIVE}/{name}", {"workspace": workspace, "runId": name})
-    else:
-        store.put(f"{_children_id(parent)}/{name}", {"runId": name})
-    return store.put(record_id(workspace, name), run)
+    with store.together():
+        store.put(f"{_NAMES}/{name}", {"workspace": workspace})
+        if parent is None:
+            store.put(f"{_ACTIVE}/{name}", {"workspace": workspace, "runId": name})
+        else:
+            store.put(f"{_children_id(parent)}/{name}", {"runId": name})
+        return store.put(record_id(workspace, name), run)
+
+
+def owner(store: Store, name: str) -> str | None:
+    """Return the workspace (ARM id) that has, or had, a run of this name, or None."""
+    found = store.get(f"{_NAMES}/{name}")
+    return found["workspace"] if found else None
 
 
 def find(store: Store, *, workspace: str, name: str) -> Document | None:
@@ -80,11 +89,12 @@ def update(store: Store, run: Document, **fields: Any) -> Document:
         fields.pop("status", None)
     if fields.get("status") == "Running" and not stored["startTimeUtc"]:
         fields["startTimeUtc"] = now()
-    if fields.get("status") in TERMINAL:
-        fields["endTimeUtc"] = now()
+    if fields.get("status") not in TERMINAL:
+        return store.put(record_id(run["workspace"], run["runId"]), {**stored, **fields})
+    with store.together():
         if stored["parentRunId"] is None:
             store.delete(f"{_ACTIVE}/{run['runId']}")
-    return store.put(record_id(run["workspace"], run["runId"]), {**stored, **fields})
+        return store.put(record_id(run["workspace"], run["runId"]), {**stored, **fields, "endTimeUtc": now()})
 
 
 def reload(store: Store, run: Document) -> Document:

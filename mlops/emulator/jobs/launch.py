@@ -7,7 +7,7 @@ import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from mlops.emulator import daemon
 from mlops.emulator.environments import machine
@@ -15,6 +15,8 @@ from mlops.emulator.errors import bad_request
 from mlops.emulator.jobs import launcher
 
 if TYPE_CHECKING:
+    from asyncio import StreamWriter
+    from asyncio.subprocess import Process as AsyncProcess
     from collections.abc import Mapping
 
     from mlops.emulator.home import Home
@@ -75,6 +77,13 @@ def machine_of(python: Path, *, stands_in: bool) -> Variables:
     """
     own = {"PYTHONPATH": str(Path(__file__).parents[3])} if stands_in else {}
     return machine.variables(python) | own
+
+
+def release(process: AsyncProcess) -> None:
+    """Let a launcher begin, once it is noted that it exists."""
+    pipe = cast("StreamWriter", process.stdin)  # it was started with one
+    pipe.write(b"\n")
+    pipe.close()
 
 
 def variables(

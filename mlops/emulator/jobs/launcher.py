@@ -1,6 +1,7 @@
 """Runs the processes of one step, then leaves their exit code in a file; it outlives a killed emulator.
 
-Started by its path with nothing but the standard library, in a session of its own: `launcher.py PLAN`.
+Started by its path with nothing but the standard library, in a session of its own: `launcher.py PLAN`. It begins when
+it reads a byte.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ _GRACE_S = 3.0
 
 def main(plan_file: str) -> None:
     """Run the plan: `command`, `exit` (the file to write) and `processes`, each with `environment` and `log`."""
+    if not os.read(sys.stdin.fileno(), 1):
+        return  # the emulator was killed before it had noted that this process exists: it starts another one
     plan = json.loads(Path(plan_file).read_text())
     processes = [_start(plan["command"], **process) for process in plan["processes"]]
     code = _wait(processes)

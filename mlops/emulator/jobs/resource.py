@@ -37,8 +37,9 @@ async def create_or_update(request: web.Request) -> web.Response:
         run = _relabel(request.app[STORE], document, _run(request), body)
         return web.json_response(_reply(request.app, document, run))
     document = arm.resource(_id(request), type="workspaces/jobs", properties=body)
-    run = _submit(request, body)
-    request.app[STORE].put(document["id"], document)
+    with request.app[STORE].together():
+        run = _submit(request, body)
+        request.app[STORE].put(document["id"], document)
     runner.start(request.app, run)
     return web.json_response(_reply(request.app, document, run), status=201)
 
@@ -141,9 +142,10 @@ def _relabel(store: Store, document: Document, run: Document, body: Document) ->
 
 
 async def _forget(store: Store, run: Document, id_: str) -> None:
-    for member in history.family(store, run):
-        store.delete(history.record_id(member["workspace"], member["runId"]))
-    store.delete(id_)
+    with store.together():
+        for member in history.family(store, run):
+            store.delete(history.record_id(member["workspace"], member["runId"]))
+        store.delete(id_)
 
 
 def _is_listed(reply: Document, query: Mapping[str, str]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from asyncio.subprocess import PIPE
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -113,8 +114,12 @@ async def _start(app: web.Application, record: Document, step: Step) -> Document
     await asyncio.to_thread(_fill, folder / "code", snapshot=_snapshot(app, record, step), kept=kept)
     text, env = await _bind(app, record, step, python)
     args = launch.plan(step, text, folder=folder, logs=kept)
-    process = await app[SUPERVISOR].start_process(args, cwd=folder / "code", env=env, log=log, survives=True)
-    return history.update(app[STORE], record, status="Running", pid=process.pid)
+    process = await app[SUPERVISOR].start_process(
+        args, cwd=folder / "code", env=env, log=log, survives=True, stdin=PIPE
+    )
+    running = history.update(app[STORE], record, status="Running", pid=process.pid)
+    launch.release(process)
+    return running
 
 
 async def _bind(app: web.Application, record: Document, step: Step, python: Path) -> tuple[str, dict[str, str]]:

@@ -29,6 +29,12 @@ def check(store: Store, name: str, body: Document, *, workspace: str) -> None:
     """Raise ArmError (400) for a job that the service would not accept; `workspace` is an ARM id."""
     if not _NAME.fullmatch(name):
         raise bad_request(f"The job name {name!r} is invalid: use letters, digits, '-' and '_', at most 255.")
+    if (owner := history.owner(store, name)) and owner.lower() != workspace.lower():
+        # Not so on Azure: here all workspaces share one MLflow server, whose runs have the names of the jobs.
+        raise bad_request(
+            f"The job name {name!r} was used in workspace {owner.rpartition('/')[2]}: the emulator's workspaces share"
+            " the names of jobs. Use another name."
+        )
     try:
         for step in read(store, name, body):
             _check(store, step, body.get("settings") or {}, workspace=workspace)

@@ -10,6 +10,8 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from azure.ai.ml import MLClient
 
     from tests.emulator.conftest import Jobs
@@ -116,6 +118,22 @@ def test_only_labels_of_a_job_change(ml: MLClient, jobs: Jobs) -> None:
     with pytest.raises(HttpResponseError, match="the existing job's command cannot be changed"):
         jobs.submit("false", name=name)
     assert ml.jobs.get(name).tags["kept"] == "yes"
+
+
+def test_workspaces_share_the_names_of_jobs(
+    ml: MLClient, jobs: Jobs, jobs_of: Callable[[MLClient], Jobs], unique: str
+) -> None:
+    """A name that another workspace has used is refused with a sentence, and its job is left alone."""
+    from azure.ai.ml import MLClient
+    from azure.ai.ml.entities import Workspace
+    from azure.identity import DefaultAzureCredential
+
+    ml.workspaces.begin_create(Workspace(name=unique)).result()
+    other = jobs_of(MLClient(DefaultAzureCredential(), ml.subscription_id, ml.resource_group_name, unique))
+    name = jobs.submit("true", name=f"{unique}-job")
+    with pytest.raises(HttpResponseError, match=f"was used in workspace {ml.workspace_name}"):
+        other.submit("true", name=name)
+    assert jobs.end(name).status == "Completed"
 
 
 def test_archived_jobs_are_listed_apart(ml: MLClient, jobs: Jobs) -> None:
