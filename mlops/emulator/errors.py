@@ -81,6 +81,11 @@ def conflict(reason: str) -> ArmError:
     return ArmError(409, "Conflict", reason)
 
 
+def canceled() -> ArmError:
+    """Return the error for an operation that another one displaces."""
+    return ArmError(409, "OperationCanceled", "The operation was canceled by one with a higher priority.")
+
+
 def unauthorized(reason: str = "The 'Authorization' header is missing.") -> ArmError:
     """Return the error for a request without a credential that opens this emulator."""
     return ArmError(401, "AuthenticationFailed", f"Authentication failed. {reason}")

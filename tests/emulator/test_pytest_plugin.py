@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import psutil
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+_DOCUMENT = Path(__file__).parents[2] / "docs/emulator.md"
 _TESTS = """
 import json
 import os
@@ -72,11 +70,14 @@ def test_all_workers_share_one_emulator_that_ends_with_them(tmp_path: Path) -> N
     assert left == []
 
 
-def test_faults_and_reset_are_at_hand(tmp_path: Path) -> None:
-    """The fixture's object injects faults for a while and forgets everything when told to."""
+def test_the_documents_example_runs_and_faults_and_reset_are_at_hand(tmp_path: Path) -> None:
+    """What `docs/emulator.md` shows works as it is; the fixture injects faults and forgets everything when told to."""
+    _, _, section = _DOCUMENT.read_text().partition("## In your tests")
+    (tmp_path / "test_documented.py").write_text(section.partition("```python\n")[2].partition("```")[0])
     (tmp_path / "test_project.py").write_text(_FAULTS_AND_RESET)
     outcome = _pytest(tmp_path)
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    assert "2 passed" in outcome.stdout
 
 
 def test_projects_that_do_not_use_it_pay_nothing(tmp_path: Path) -> None:

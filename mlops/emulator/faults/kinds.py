@@ -117,6 +117,13 @@ class Propagation(Drawn):
     delay_s: float = Field(10.0, ge=0, le=3600, description="seconds (default: 10)")
 
 
+class Canceled(Drawn):
+    """Refuse to write an endpoint or its deployments: 409 OperationCanceled, as if one of higher priority was on."""
+
+    kind: Literal["canceled"] = "canceled"
+    endpoint: _Glob = Field("*", description="pattern of the endpoint's name")
+
+
 class Token(Drawn):
     """Issue tokens that expire early; an expired one is refused with 401."""
 
@@ -143,6 +150,7 @@ KINDS: dict[str, type[Fault]] = {
         Slow,
         ModelError,
         Propagation,
+        Canceled,
         Token,
         Quota,
     )

@@ -53,9 +53,11 @@ class Container:
         return f"The container exited with code {await self.process.wait()}."
 
     async def becomes_ready(self, probe: Probe) -> bool:
-        """Return True when it answers a probe, or False when it has ended."""
+        """Return True when it has answered so many probes in a row as make it ready, or False when it has ended."""
+        count = 0
         while self.is_alive:
-            if await self._is_healthy(probe):
+            count = count + 1 if await self._is_healthy(probe) else 0
+            if count >= probe.successes:
                 return True
             await asyncio.sleep(_STARTUP_POLL_S)
         return False

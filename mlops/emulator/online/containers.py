@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from mlops.emulator.online.container import Container, Probe, free_port
@@ -74,6 +76,8 @@ class Containers:
         """Start them and return when all are ready; stop them and raise NotReadyError if one never is."""
         self._firsts = [asyncio.get_running_loop().create_future() for _ in range(self.spec.instances)]
         self._keepers = [asyncio.ensure_future(self._keep(first)) for first in self._firsts]
+        for first, keeper in zip(self._firsts, self._keepers, strict=True):
+            keeper.add_done_callback(partial(_give_up, first))
         try:
             await asyncio.gather(*self._firsts)
         except NotReadyError:
@@ -193,7 +197,7 @@ class Containers:
     async def _run(self, first: asyncio.Future[None] | None) -> str:
         try:
             container = await self._launch()
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a ValueError is for a variable that no process can have
             return f"The container could not be started: {error}."
         try:
             async with asyncio.timeout(self.spec.startup_s):
@@ -257,3 +261,11 @@ class Containers:
     def _note(self, line: str) -> None:
         with (self._folder / LOG).open("a") as log:
             log.write(f"{line}\n")
+
+
+def _give_up(first: asyncio.Future[None], keeper: asyncio.Task[None]) -> None:
+    """Let nobody wait for a container whose keeper has failed."""
+    if keeper.cancelled() or first.done() or not (bug := keeper.exception()):
+        return
+    logging.getLogger(__name__).error("A container's keeper", exc_info=bug)
+    first.set_exception(NotReadyError(f"The emulator failed, see its log: {bug!r}"))

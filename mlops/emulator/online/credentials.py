@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 AUTH_MODES = ("Key", "AMLToken", "AADToken")
 
-_TOKEN_LIFETIME_S = 12 * 3600
-_REFRESH_AFTER_S = 6 * 3600
+LIFETIME_S = 12 * 3600
 
 
 def mint_key() -> str:
@@ -25,13 +24,13 @@ def mint_key() -> str:
     return secrets.token_urlsafe(32)
 
 
-def mint_token(secret: str, *, now: float) -> Document:
+def mint_token(secret: str, *, now: float, lifetime_s: int = LIFETIME_S) -> Document:
     """Return the reply to a request for an endpoint's token; `now` and its times are seconds since 1970."""
-    expires = int(now) + _TOKEN_LIFETIME_S
+    expires = int(now) + lifetime_s
     return {
         "accessToken": f"{expires}.{_signature(secret, expires)}",
         "expiryTimeUtc": expires,
-        "refreshAfterTimeUtc": int(now) + _REFRESH_AFTER_S,
+        "refreshAfterTimeUtc": int(now) + lifetime_s // 2,
         "tokenType": "Bearer",
     }
 

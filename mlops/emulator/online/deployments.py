@@ -63,7 +63,7 @@ async def delete(request: web.Request) -> web.Response:
             " deleted. Set its traffic to 0 first."
         )
     check_not_deleting(document)
-    check_idle(request.app[STORE], endpoint, but=document["name"])
+    check_idle(request.app, endpoint, but=document["name"])
     provisioning.set_state(request.app[STORE], document["id"], "Deleting")
     return await accepted_delete(request, provisioning.remove(request.app, document))
 
@@ -92,7 +92,7 @@ def _document(request: web.Request, body: Document, existing: Document | None) -
 
 
 def _check(request: web.Request, endpoint: Document, document: Document, existing: Document | None) -> None:
-    check_idle(request.app[STORE], endpoint)
+    check_idle(request.app, endpoint)
     checks = (
         _bad_place(request.app[STORE], endpoint, existing),
         specification.bad_name("Deployment", document["name"]),

@@ -11,9 +11,9 @@ from aiohttp import web
 from mlops.emulator import arm
 from mlops.emulator.bodies import BODY
 from mlops.emulator.context import STORE, WORKSPACE
-from mlops.emulator.errors import conflict, inferencing_call_failed, not_found
+from mlops.emulator.errors import canceled, conflict, inferencing_call_failed, not_found
 from mlops.emulator.faults.injection import FAULTS
-from mlops.emulator.faults.kinds import Propagation
+from mlops.emulator.faults.kinds import Canceled, Propagation, Token
 from mlops.emulator.online import credentials, provisioning, quota, traffic
 from mlops.emulator.online.fleet import FLEET
 from mlops.emulator.online.front_door import DOOR
@@ -34,11 +34,12 @@ async def create_or_update(request: web.Request) -> web.Response:
     store, id_, body = request.app[STORE], endpoint_id(request), request[BODY]
     existing = store.get(id_)
     document = _document(request, body, existing)
-    _check(store, document, existing)
-    if existing is None:
-        secret = store.put(f"{provisioning.SECRETS}/{document['name']}", _secret(id_, document["name"]))
-        request.app[FLEET].admit(document, secret)
-    store.put(id_, document)
+    _check(request.app, document, existing)
+    with store.together():
+        if existing is None:
+            secret = store.put(f"{provisioning.SECRETS}/{document['name']}", _secret(id_, document["name"]))
+            request.app[FLEET].admit(document, secret)
+        store.put(id_, document)
     return await accepted(request, document, _write(request.app, document), status=200 if existing else 201)
 
 
@@ -85,7 +86,9 @@ async def regenerate_keys(request: web.Request) -> web.Response:
 async def get_token(request: web.Request) -> web.Response:
     """Answer a token that opens the data plane for some hours."""
     secret = _find_secret(request, auth_mode="AMLToken")
-    return web.json_response(credentials.mint_token(secret["tokenSecret"], now=time.time()))
+    fault = request.app[FAULTS].take(Token)
+    lifetime_s = credentials.LIFETIME_S if fault is None else fault.lifetime_s
+    return web.json_response(credentials.mint_token(secret["tokenSecret"], now=time.time(), lifetime_s=lifetime_s))
 
 
 def endpoint_id(request: web.Request) -> str:
@@ -102,12 +105,14 @@ def find_endpoint(request: web.Request) -> Document:
     return document
 
 
-def check_idle(store: Store, endpoint: Document, *, but: str | None = None) -> None:
+def check_idle(app: web.Application, endpoint: Document, *, but: str | None = None) -> None:
     """Raise the 409 if the endpoint or one of its deployments, `but` for one, is being written.
 
     The documentation is silent on how far the lock of a managed endpoint reaches; this is the whole endpoint.
     """
-    for document in (endpoint, *store.children(f"{endpoint['id']}/deployments")):
+    if app[FAULTS].take(Canceled, endpoint=endpoint["name"]):
+        raise canceled()
+    for document in (endpoint, *app[STORE].children(f"{endpoint['id']}/deployments")):
         state = document["properties"]["provisioningState"]
         if state in _BUSY and document["name"] != but:
             raise conflict(f"Another operation is in progress: [{document['name']}] is in state {state}.")
@@ -122,7 +127,7 @@ def check_not_deleting(document: Document) -> None:
 async def _write(app: web.Application, document: Document) -> None:
     await asyncio.sleep(_WRITE_S)
     provisioning.check_wanted(app[STORE], document["id"])
-    provisioning.set_state(app[STORE], document["id"], "Succeeded")
+    provisioning.succeed(app[STORE], document["id"])
     fault = app[FAULTS].take(Propagation, endpoint=document["name"])
     delay_s = fault.delay_s if fault else app[FLEET].propagation_delay_s
     spawn(app, app[FLEET].propagate(document, delay_s=delay_s))
@@ -154,12 +159,12 @@ def _document(request: web.Request, body: Document, existing: Document | None) -
     )
 
 
-def _check(store: Store, document: Document, existing: Document | None) -> None:
+def _check(app: web.Application, document: Document, existing: Document | None) -> None:
     if existing is None or existing["properties"]["provisioningState"] == "Deleting":
-        reason = _bad_creation(store, document)
+        reason = _bad_creation(app[STORE], document)
     else:
-        check_idle(store, existing)
-        reason = _bad_update(store, document)
+        check_idle(app, existing)
+        reason = _bad_update(app[STORE], document, existing)
     if document["properties"]["authMode"] not in credentials.AUTH_MODES:
         reason = f"Authentication mode must be one of {', '.join(credentials.AUTH_MODES)}."
     if reason:
@@ -180,7 +185,11 @@ def _bad_creation(store: Store, document: Document) -> str | None:
     return bad_name("Endpoint", document["name"])
 
 
-def _bad_update(store: Store, document: Document) -> str | None:
+def _bad_update(store: Store, document: Document, existing: Document) -> str | None:
+    if existing["properties"]["provisioningState"] == "Failed" and not store.get(provisioning.SERVED + existing["id"]):
+        return (
+            f"Specified endpoint [{document['name']}] has not been created successfully. Please recreate the endpoint."
+        )
     deployments = store.children(f"{document['id']}/deployments")
     states = {deployment["name"]: deployment["properties"]["provisioningState"] for deployment in deployments}
     properties = document["properties"]

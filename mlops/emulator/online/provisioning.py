@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mlops.emulator.assets import curated
 from mlops.emulator.context import HOME, STORE
-from mlops.emulator.errors import ArmError
+from mlops.emulator.errors import ArmError, canceled
 from mlops.emulator.online import images, specification, storage_initializer
 from mlops.emulator.online.containers import LOG, NotReadyError
 from mlops.emulator.online.fleet import FLEET, Fleet, Route
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # The secrets of every endpoint of the region, by name.
 SECRETS = "/_emulator/endpoints"
-# The document and the image with which a deployment last succeeded, by its ARM id.
+# The document and the image with which a deployment last succeeded, by its ARM id; of an endpoint, that it ever did.
 SERVED = "/_emulator/served"
 
 # What the service says when nothing tells it which image to run; the field is its own.
@@ -38,7 +38,7 @@ _DEFAULT_DELAY_S = 0.0
 
 
 async def provision(app: web.Application, document: Document) -> None:
-    """Bring a deployment's containers up; an ArmError says why they are not, and leaves it Failed."""
+    """Bring a deployment's containers up; an error says why they are not, and leaves it Failed."""
     id_, home = document["id"], folder(app, document["id"])
     home.mkdir(parents=True, exist_ok=True)
     try:
@@ -47,12 +47,15 @@ async def provision(app: web.Application, document: Document) -> None:
         check_wanted(app[STORE], id_)
         await app[FLEET].roll(id_, specification.spec(document, image), folder=home)
         check_wanted(app[STORE], id_)
-    except (NotReadyError, ArmError) as error:
+    except asyncio.CancelledError:  # the emulator stops: its next start takes this up
+        raise
+    except BaseException as error:
         check_wanted(app[STORE], id_)
         set_state(app[STORE], id_, "Failed")
         raise _explained(document["name"], error) from error
-    app[STORE].put(SERVED + id_, {"document": document, "image": image.as_json()})
-    set_state(app[STORE], id_, "Succeeded")
+    with app[STORE].together():
+        app[STORE].put(SERVED + id_, {"document": document, "image": image.as_json()})
+        set_state(app[STORE], id_, "Succeeded")
 
 
 def refusal(app: web.Application, document: Document) -> str | None:
@@ -86,8 +89,9 @@ async def remove(app: web.Application, document: Document) -> None:
     await asyncio.sleep(app[FLEET].propagation_delay_s)
     await app[FLEET].remove(document["id"])
     await asyncio.to_thread(shutil.rmtree, folder(app, document["id"]), ignore_errors=True)
-    for gone in (SERVED + document["id"], document["id"]):
-        app[STORE].delete(gone)
+    with app[STORE].together():
+        for gone in (SERVED + document["id"], document["id"]):
+            app[STORE].delete(gone)
 
 
 async def remove_endpoint(app: web.Application, endpoint: Document) -> None:
@@ -96,8 +100,9 @@ async def remove_endpoint(app: web.Application, endpoint: Document) -> None:
     deployments = app[STORE].children(f"{endpoint['id']}/deployments")
     await asyncio.gather(*(app[FLEET].remove(deployment["id"]) for deployment in deployments))
     await asyncio.to_thread(shutil.rmtree, app[HOME].deployments / endpoint["name"], ignore_errors=True)
-    for gone in (f"{SECRETS}/{endpoint['name']}", SERVED + endpoint["id"], endpoint["id"]):
-        app[STORE].delete(gone)
+    with app[STORE].together():
+        for gone in (f"{SECRETS}/{endpoint['name']}", SERVED + endpoint["id"], endpoint["id"]):
+            app[STORE].delete(gone)
 
 
 async def lifecycle(app: web.Application) -> AsyncIterator[None]:
@@ -120,11 +125,18 @@ def set_state(store: Store, id_: str, state: str) -> None:
         store.put(id_, document)
 
 
+def succeed(store: Store, id_: str) -> None:
+    """Write that an endpoint was created, or updated, as it was asked for."""
+    with store.together():
+        store.put(SERVED + id_, {"id": id_})
+        set_state(store, id_, "Succeeded")
+
+
 def check_wanted(store: Store, id_: str) -> None:
     """Raise OperationCanceled if a resource is being deleted, or was."""
     document = store.get(id_)
     if document is None or document["properties"]["provisioningState"] == "Deleting":
-        raise ArmError(409, "OperationCanceled", "The operation was canceled by one with a higher priority.")
+        raise canceled()
 
 
 def folder(app: web.Application, id_: str) -> Path:
@@ -133,8 +145,8 @@ def folder(app: web.Application, id_: str) -> Path:
     return app[HOME].deployments / endpoint / deployment
 
 
-def _explained(name: str, error: NotReadyError | ArmError) -> ArmError:
-    if isinstance(error, ArmError):
+def _explained(name: str, error: BaseException) -> BaseException:
+    if not isinstance(error, NotReadyError):
         return error
     return ArmError(
         400,
@@ -149,7 +161,7 @@ def _recover_endpoint(app: web.Application, endpoint: Document, secret: Document
         spawn(app, remove_endpoint(app, endpoint))
         return
     if endpoint["properties"]["provisioningState"] in ("Creating", "Updating"):
-        set_state(app[STORE], endpoint["id"], "Succeeded")
+        succeed(app[STORE], endpoint["id"])
     app[FLEET].admit(endpoint, secret, route=Route.of(endpoint))
     for document in app[STORE].children(f"{endpoint['id']}/deployments"):
         _recover(app, document)

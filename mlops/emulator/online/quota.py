@@ -37,15 +37,15 @@ def refusal(app: web.Application, document: Document) -> str | None:
 
     A size that the emulator's list does not know is granted without asking.
     """
+    others = [each for each in _deployments(app[STORE]) if each["id"].lower() != document["id"].lower()]
+    if len(others) >= _MOST_DEPLOYMENTS:
+        return f"The subscription has reached its limit of {_MOST_DEPLOYMENTS} deployments in this region (OutOfQuota)."
     name = document["properties"].get("instanceType") or ""
     size = sizes.find(name)
     if size is None:
         return None if name.startswith("Standard_") else f"The instance type {name!r} is not supported."
     if "retired" in size:
         return f"The instance type {name} was retired on {size['retired']}; choose another one."
-    others = [each for each in _deployments(app[STORE]) if each["id"].lower() != document["id"].lower()]
-    if len(others) >= _MOST_DEPLOYMENTS:
-        return f"The subscription has reached its limit of {_MOST_DEPLOYMENTS} deployments in this region (OutOfQuota)."
     family, limit = size["family"], sizes.family_quota()
     used = sum(_vcpus(other, family) for other in others)
     if app[FAULTS].take(Quota, size=name):

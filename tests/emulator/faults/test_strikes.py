@@ -79,6 +79,18 @@ def test_quota_may_be_used_up(ml: MLClient, faults: Faults, endpoint: str, uniqu
 
 
 @pytest.mark.xdist_group("endpoints")
+def test_a_write_may_be_displaced(ml: MLClient, faults: Faults, endpoint: str) -> None:
+    """A write of an endpoint, or of its deployments, is refused as on Azure when one of higher priority is on."""
+    faults.add("canceled", endpoint=endpoint, count=2)
+    written = ManagedOnlineEndpoint(name=endpoint, tags={"a": "b"})
+    for write in (lambda: ml.online_endpoints.begin_create_or_update(written), lambda: _deploy(ml, endpoint, "blue")):
+        with pytest.raises(HttpResponseError, match="OperationCanceled") as refusal:
+            write()
+        assert refusal.value.status_code == 409
+    assert ml.online_endpoints.begin_create_or_update(written).result().tags == {"a": "b"}
+
+
+@pytest.mark.xdist_group("endpoints")
 def test_deployments_err_slow_down_and_crash(ml: MLClient, faults: Faults, endpoint: str) -> None:
     """A deployment's faults look to clients like a real one's: 424 with the cause, 408, and 424 until it is back."""
     _deploy(ml, endpoint, "blue")

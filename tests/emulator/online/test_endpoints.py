@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.identity import DefaultAzureCredential
 
 from mlops.emulator import tokens
 from mlops.emulator.online import credentials
@@ -97,6 +98,23 @@ def finished(control: httpx.Client, url: str) -> dict[str, str]:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     return dict(operation)
+
+
+def test_what_failed_to_be_created_is_created_anew(ml: MLClient, azureml_emulator: Emulator, unique: str) -> None:
+    """An endpoint whose creation failed is deleted first; one whose update failed is written again."""
+    with azureml_emulator.faults.injected("operation", path=f"*/onlineEndpoints/{unique}", method="PUT", count=1):
+        with pytest.raises(HttpResponseError, match="The operation failed"):
+            create(ml, unique)
+        with pytest.raises(HttpResponseError, match="has not been created successfully") as refusal:
+            create(ml, unique)
+    assert refusal.value.status_code == 400
+    ml.online_endpoints.begin_delete(unique).result()
+    create(ml, unique)
+    with azureml_emulator.faults.injected("operation", path=f"*/onlineEndpoints/{unique}", method="PUT", count=1):
+        with pytest.raises(HttpResponseError, match="The operation failed"):
+            create(ml, unique)
+        assert create(ml, unique).provisioning_state == "Succeeded"
+    ml.online_endpoints.begin_delete(unique).result()
 
 
 def test_traffic_is_refused_on_creation(ml: MLClient) -> None:
@@ -194,8 +212,19 @@ def test_tokens_open_an_endpoint_of_their_mode(ml: MLClient) -> None:
     entra = ml.online_endpoints.get_keys(aad.name).access_token
     assert knock(aad, entra) == 404
     assert knock(aad, token.access_token) == 401
+    assert knock(aad, DefaultAzureCredential().get_token("https://vault.azure.net/.default").token) == 401
     for name in (aml.name, aad.name):
         ml.online_endpoints.begin_delete(name).result()
+
+
+def test_tokens_may_expire_early(ml: MLClient, azureml_emulator: Emulator) -> None:
+    """The fault `token` strikes the tokens of endpoints, too: one that has expired opens nothing."""
+    endpoint = create(ml, auth_mode="aml_token")
+    with azureml_emulator.faults.injected("token", lifetime_s=0):
+        token = ml.online_endpoints.get_keys(endpoint.name)
+    assert knock(endpoint, token.access_token) == 401
+    assert knock(endpoint, ml.online_endpoints.get_keys(endpoint.name).access_token) == 404
+    ml.online_endpoints.begin_delete(endpoint.name).result()
 
 
 def test_tokens_expire(emulator: Home) -> None:
