@@ -65,6 +65,8 @@ ROWS = {
     "20 several GPUs, memory, alignment": (
         "tests/compute/test_plan.py::test_the_plan_adds_up",
         "tests/compute/test_plan.py::test_what_may_go_wrong_is_said_before",
+        "tests/trainer/test_component.py::test_two_processes_train_one_model",
+        "tests/pipelines/test_finetune_jobs.py::test_an_alignment_is_the_second_step_of_the_job",
         "tests/pipelines/test_gate.py::test_a_saboteur_is_rejected_and_nothing_moves",
     ),
 }
