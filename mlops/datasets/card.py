@@ -14,12 +14,12 @@ from mlops.datasets.lengths import Lengths, lengths
 from mlops.datasets.lines import index, texts
 from mlops.datasets.overlap.contamination import Leak
 from mlops.datasets.overlap.duplicates import Example
-from mlops.datasets.privacy import findings
+from mlops.datasets.privacy import findings, placeholders
 from mlops.datasets.words import normalize
 from mlops.records import Frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from py3langid.langid import LanguageIdentifier
@@ -87,7 +87,7 @@ class DataCard(Frozen):
     """Of train's sample: the runs of n words that are in most conversations, and in how many."""
     num_ngram_sampled: int
     personal: dict[str, int]
-    """Findings by kind, in the messages of all splits."""
+    """Findings by kind, in the messages of all splits; where they are masked, what stood there."""
     examples: tuple[Conversation, ...]
     near_duplicate_examples: tuple[Example, ...]
     leaks: tuple[Leak, ...]
@@ -115,7 +115,7 @@ def describe(prepared: Prepared, folder: Path, settings: DataSettings, *, tokeni
 
     Lengths are in tokens of `tokenizer` (a tokenizer.json), without one in words. Raises DataError if it is none.
     """
-    tallies = {name: _tally(folder / f"{name}.jsonl", settings.seed) for name in prepared.splits}
+    tallies = {name: _tally(folder / f"{name}.jsonl", settings) for name in prepared.splits}
     sample = tallies["train"].sample
     counts = prepared.counts
     return DataCard(
@@ -161,6 +161,7 @@ class _Tally:
     """What is counted on the way through a split, and an even sample of its rows (Vitter 1985, algorithm R)."""
 
     dice: random.Random
+    personal_in: Callable[[str], Counter[str]]
     rows: int = 0
     turns: Counter[int] = field(default_factory=Counter)
     characters: Counter[str] = field(default_factory=Counter)
@@ -171,15 +172,16 @@ class _Tally:
         self.turns[len(row["messages"])] += 1
         for message in row["messages"]:
             self.characters[message["role"]] += len(message["content"])
-        self.personal.update(findings("\n".join(message["content"] for message in row["messages"])))
+        self.personal.update(self.personal_in("\n".join(message["content"] for message in row["messages"])))
         place = self.rows if self.rows < SAMPLE else self.dice.randrange(self.rows + 1)
         self.rows += 1
         if place < SAMPLE:
             self.sample[place : place + 1] = [row]
 
 
-def _tally(path: Path, seed: int) -> _Tally:
-    tally = _Tally(random.Random(seed))  # noqa: S311 - reproducible, not secret
+def _tally(path: Path, settings: DataSettings) -> _Tally:
+    dice = random.Random(settings.seed)  # noqa: S311 - reproducible, not secret
+    tally = _Tally(dice, placeholders if settings.mask else findings)
     for row in chain.from_iterable(block.rows() for block in index(path).blocks()):
         tally.add(row)
     tally.dice.shuffle(tally.sample)

@@ -13,11 +13,9 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mlops.datasets.columns import prompt_id
-from mlops.datasets.lines import index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from mlops.datasets.lines import Row
 
@@ -59,6 +57,7 @@ CARD: Final = re.compile(
 """Visa, Mastercard, Discover and American Express, in one piece or as printed on the card."""
 IBAN: Final = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
 PHONE: Final = re.compile(r"\d(?:[^\w\n]{0,3}\d){6}")
+PLACEHOLDER: Final = re.compile("<(CREDIT_CARD|EMAIL|IBAN|PHONE|PRIVATE_KEY|SECRET)>")
 
 REST: Final = re.compile(r"(?<=[\w+/=.-])[\w+/=-]+")
 MOST_TRIES: Final = 2000
@@ -103,10 +102,9 @@ def findings(text: str) -> Counter[str]:
     return Counter(finding.kind for finding in find(text))
 
 
-def scan(path: Path) -> Counter[str]:
-    """Return how often each kind is in the messages of a JSON Lines file."""
-    rows = chain.from_iterable(block.rows() for block in index(path).blocks())
-    return Counter(finding.kind for row in rows for message in row["messages"] for finding in find(message["content"]))
+def placeholders(text: str) -> Counter[str]:
+    """Return how often each kind was in a text before it was masked."""
+    return Counter(PLACEHOLDER.findall(text))
 
 
 def find(text: str) -> list[Finding]:

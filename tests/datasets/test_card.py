@@ -75,6 +75,16 @@ def test_what_is_exact_is_counted_over_all(tmp_path: Path, monkeypatch: pytest.M
     assert found.examples[0].messages[0].content == "Count."
 
 
+def test_what_is_personal_is_counted_masked_or_not(tmp_path: Path) -> None:
+    """A placeholder is what stood there."""
+    made, folder = prepared(tmp_path / "data", rows=12), tmp_path / "data"
+    plain = describe(made, folder, SETTINGS, tokenizer=None)
+    for path in folder.iterdir():
+        path.write_text(path.read_text().replace("a@b.example.com", "<EMAIL>"))
+    masked = describe(made, folder, SETTINGS.model_copy(update={"mask": True}), tokenizer=None)
+    assert masked.personal == plain.personal == {"EMAIL": (10 + 2 * 2) + 10 + (10 + 2 * 10)}
+
+
 def test_the_same_data_has_the_same_card(tmp_path: Path) -> None:
     """The sample is seeded, and a card survives being written and read."""
     made = prepared(tmp_path / "data", rows=60)
