@@ -40,7 +40,7 @@ TRAINER: Final = FOLDER.parent.parent / "mlops" / "trainer"
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a job is made of, and what it will take; `facts` are pairs for people, `workload` names such jobs.
+    """What a job is made of, and what it will take; `workload` names such jobs.
 
     Hours and USD of `plan` are those of all steps.
     """
@@ -50,7 +50,6 @@ class Recipe:
     parameters: Parameters
     alignment: AlignmentStep | None
     plan: FinetuningPlan
-    facts: tuple[tuple[str, str], ...]
     workload: str
     key: str
     max_usd: float
@@ -122,8 +121,7 @@ def recipe(workspace: Workspace, settings: Settings, data: DataAsset, *, today: 
         component=component,
         parameters=merged,
         alignment=second,
-        plan=plan,
-        facts=facts,
+        plan=plan.model_copy(update={"facts": facts}),
         workload=workload,
         key=idempotency_key(
             data=data.content_hash,

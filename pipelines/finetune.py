@@ -68,7 +68,7 @@ def finetune(context: Context, data: DataAsset) -> FineTuningJob:
 
 def _show(context: Context, made: Recipe) -> None:
     """Print the plan and the parameters, and keep the plan in the run's folder."""
-    for table in tables.recipe(made.facts, made.plan, *made.steps, max_usd=made.max_usd):
+    for table in tables.recipe(made.plan, *made.steps, max_usd=made.max_usd):
         tables.show(context.console, table)
     stage.write(context.folder / "finetune-plan.json", made.plan.model_dump_json(indent=2).encode())
 
@@ -163,7 +163,7 @@ def _progress(made: Recipe, snapshot: Snapshot, history: dict[str, list[Point]])
 
 
 def _stuck(context: Context, made: Recipe, name: str) -> str:
-    settings, facts = context.settings.finetune, dict(made.facts)
+    settings, facts = context.settings.finetune, dict(made.plan.facts)
     return (
         f"finetune: job {name} has had no node of {settings.cluster.name} for {settings.queue_deadline_s} s "
         f"(finetune.queue_deadline_s); quota: {facts['quota']}. It is still in the queue: run the stage again to go "

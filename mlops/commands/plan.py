@@ -44,16 +44,17 @@ def plan(environment: str, run: str, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(_document(made), indent=2))
     else:
-        for table in tables.recipe(made.facts, made.plan, *made.steps, max_usd=made.max_usd):
+        for table in tables.recipe(made.plan, *made.steps, max_usd=made.max_usd):
             tables.show(context.console, table)
+    stage.write(folder / "finetune-plan.json", made.plan.model_dump_json(indent=2).encode())
     if made.refusal:
         raise Refusal(made.refusal)
 
 
 def _document(recipe: Recipe) -> dict[str, Any]:
     return {
-        **dict(recipe.facts),
-        "plan": recipe.plan.model_dump(),
+        **dict(recipe.plan.facts),
+        "plan": recipe.plan.model_dump(exclude={"facts"}),
         "steps": [step.values for step in recipe.steps],
         "max_usd": recipe.max_usd,
         "refusal": recipe.refusal,

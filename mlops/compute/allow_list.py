@@ -50,7 +50,7 @@ def allow_list(
 
 
 def check_size(size: str, use: Use, *, tags: Mapping[str, str], properties: Mapping[str, str]) -> str:
-    """Return where the size was found to be allowed; sizes compare without case.
+    """Return where the size was found to be allowed, and all sizes that are; sizes compare without case.
 
     Raises InputError if the model does not allow it.
     """
@@ -62,4 +62,4 @@ def check_size(size: str, use: Use, *, tags: Mapping[str, str], properties: Mapp
     sizes, where = found
     if size.lower() not in {allowed.lower() for allowed in sizes}:
         raise InputError(f"{size} is not allowed for {use} of this model ({where}); choose one of {', '.join(sizes)}")
-    return where
+    return f"{where}: {', '.join(sizes)}"

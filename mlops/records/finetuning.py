@@ -11,7 +11,8 @@ Parameter = bool | int | float | str
 class FinetuningPlan(Frozen):
     """What a fine-tuning job was expected to take; throughput and price say where they are from.
 
-    `tokens_per_s` is of all GPUs together, `usd_per_hour` of all nodes.
+    `tokens_per_s` is of all GPUs together, `usd_per_hour` of all nodes. `facts` are pairs for people: what was found
+    out of model, size, quota and memory before, and what was warned of.
     """
 
     size: str
@@ -26,6 +27,7 @@ class FinetuningPlan(Frozen):
     price: str
     hours: float
     usd: float
+    facts: tuple[tuple[str, str], ...] = ()
 
 
 class Measured(Frozen):

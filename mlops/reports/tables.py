@@ -13,7 +13,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from mlops.datasets.drift import Distance, Drift
     from mlops.datasets.settings import DriftSettings
@@ -87,12 +87,10 @@ def decision(record: GateDecision) -> Table:
     return Table(f"Gate: {record.outcome}, compared with the {record.reference}", headings, (*flaws, *rows))
 
 
-def recipe(
-    facts: Sequence[tuple[str, str]], expected: FinetuningPlan, *steps: Parameters, max_usd: float
-) -> tuple[Table, ...]:
+def recipe(expected: FinetuningPlan, *steps: Parameters, max_usd: float) -> tuple[Table, ...]:
     """Return what a fine-tuning job is made of and will take, and the parameters of its steps."""
     rows = (
-        *facts,
+        *expected.facts,
         ("effective batch", f"{expected.effective_batch} conversations, {expected.steps:,} steps"),
         ("tokens", f"{expected.tokens:,} at {expected.tokens_per_s:,.0f}/s ({expected.throughput})"),
         ("price", f"{expected.num_nodes} x {expected.price}"),

@@ -32,6 +32,12 @@ def test_sizes_compare_without_case() -> None:
     check_size(A100.upper(), "finetune", tags=PLACES[0][0], properties={})
 
 
+def test_who_chooses_a_size_sees_the_others() -> None:
+    """Where the list stands and all of it, as the plan shows it."""
+    said = check_size(A100, "finetune", tags={}, properties=PLACES[2][1])
+    assert said == f"property finetune-recommended-sku: {A100}, Standard_ND40rs_v2"
+
+
 def test_a_size_off_the_list_is_refused_with_the_list() -> None:
     """The message says what may be chosen instead and where that is written."""
     with pytest.raises(InputError, match=f"tag finetune_compute_allow_list.*{A100}"):
