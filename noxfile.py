@@ -86,11 +86,14 @@ def environment() -> dict[str, str]:
     return {"PATH": os.pathsep.join([str(BIN.resolve()), os.environ["PATH"]]), "PYTHONDONTWRITEBYTECODE": ""}
 
 
-def options(session: nox.Session) -> argparse.Namespace:
+def options(session: nox.Session, *switches: str) -> argparse.Namespace:
     """Return what stands after `--` on nox's command line; a mistake there ends nox with exit code 2."""
     parser = argparse.ArgumentParser(prog="nox -s SESSION --", allow_abbrev=False)
     parser.add_argument("--environment", default="local", help="which settings: local, dev or prod")
     parser.add_argument("--run", help="name of the run")
+    parser.set_defaults(switches=[])
+    for switch in switches:
+        parser.add_argument(f"--{switch}", action="append_const", dest="switches", const=f"--{switch}")
     return parser.parse_args(session.posargs)
 
 
@@ -99,11 +102,12 @@ def install_for(session: nox.Session, environment: str) -> None:
     install(session, parts="local" if environment == "local" else "base")
 
 
-def stage(session: nox.Session, name: str, *, default_run: str = "local") -> None:
+def stage(session: nox.Session, name: str, *switches: str, default_run: str = "local") -> None:
     """Run one program of `pipelines`."""
-    given = options(session)
+    given = options(session, *switches)
     install_for(session, given.environment)
-    exit_as("python", "-m", f"pipelines.{name}", "--environment", given.environment, "--run", given.run or default_run)
+    arguments = ("--environment", given.environment, "--run", given.run or default_run, *given.switches)
+    exit_as("python", "-m", f"pipelines.{name}", *arguments)
 
 
 def exit_as(program: str, *arguments: str) -> None:
@@ -183,7 +187,7 @@ def prepare(session: nox.Session) -> None:
 @nox.session(default=False)
 def finetune(session: nox.Session) -> None:
     """Fine-tune the foundation model on the GPU cluster with the registry's chat-completion pipeline."""
-    stage(session, "finetune")
+    stage(session, "finetune", "detach", "force")
 
 
 @nox.session(default=False)
@@ -219,7 +223,7 @@ def rollout(session: nox.Session) -> None:
 @nox.session(default=False)
 def release(session: nox.Session) -> None:
     """Take conversations to production: all seven stages, in a new run."""
-    stage(session, "release", default_run=time.strftime("%Y%m%d-%H%M%S"))
+    stage(session, "release", "detach", "force", default_run=time.strftime("%Y%m%d-%H%M%S"))
 
 
 @nox.session(default=False)

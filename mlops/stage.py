@@ -26,7 +26,7 @@ from mlops.reports import tables
 from mlops.reports.sentences import say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from mlops.settings import Settings
     from mlops.workspace.client import Workspace
@@ -61,26 +61,33 @@ class Context:
         say(self.console, line)
 
 
-def main(stage: Callable[Concatenate[Context, P], R]) -> None:
+def main(stage: Callable[Concatenate[Context, P], R], *, switches: Sequence[str] = ()) -> None:
     """Run one stage for the command line and exit: 0 done, 1 a considered no, 2 something to mend."""
 
     def after_the_one_before(context: Context) -> None:
         perform(stage, context, *_before(stage.__name__, context.folder))  # type: ignore[arg-type, call-arg]  # by name
 
-    run(after_the_one_before, description=stage.__doc__)
+    run(after_the_one_before, description=stage.__doc__, switches=switches)
 
 
-def run(program: Callable[[Context], object], *, description: str | None) -> None:
-    """Parse the command line all programs share, run the program, and exit with its code."""
+def run(program: Callable[[Context], object], *, description: str | None, switches: Sequence[str] = ()) -> None:
+    """Parse the command line all programs share, run the program, and exit with its code.
+
+    A switch is a setting such as `finetune.detach`, which `--detach` makes true.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
     parser.add_argument("--run", required=True, help="name of the run; its records are kept under runs/<run>/")
+    for switch in switches:
+        parser.add_argument(f"--{switch.rpartition('.')[2]}", dest=switch, action="store_true", help=f"set {switch}")
     arguments = parser.parse_args()
+    on = [switch for switch in switches if getattr(arguments, switch)]
+    variables = os.environ | {f"MLOPS_{switch.replace('.', '__').upper()}": "true" for switch in on}
     console = tables.terminal()
     # Continuous integration cancels with SIGTERM: what Ctrl-C undoes, that undoes, too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        program(_context(arguments.environment, arguments.run, console))
+        program(_context(arguments.environment, arguments.run, console, variables=variables))
     except KeyboardInterrupt:
         console.print("interrupted", style="red")
         sys.exit(INTERRUPTED)
@@ -161,7 +168,9 @@ def _expected(record: Record, stage: str) -> Record:
     return record
 
 
-def _context(environment: str, run: str, console: Console) -> Context:
+def _context(environment: str, run: str, console: Console, *, variables: Mapping[str, str]) -> Context:
     if not RUN_NAME.fullmatch(run):
         raise InputError(f"--run {run}: must be letters, digits and dashes, 40 at most")
-    return Context(environment, run, Path("runs") / run, settings_module.load(environment), console)
+    return Context(
+        environment, run, Path("runs") / run, settings_module.load(environment, variables=variables), console
+    )

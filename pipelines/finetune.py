@@ -23,6 +23,8 @@ from mlops.workspace.runs import Snapshot
 
 DPO: Final = "dpo_"
 """What the names of an alignment's metrics begin with."""
+SWITCHES: Final = ("finetune.detach", "finetune.force")
+"""Settings that the command line has switches for."""
 MOST_POINTS: Final = 200
 """Of a curve that is kept in the record."""
 
@@ -203,4 +205,4 @@ def _thinned(points: list[Point]) -> tuple[tuple[int, float], ...]:
 
 
 if __name__ == "__main__":
-    stage.main(finetune)
+    stage.main(finetune, switches=SWITCHES)

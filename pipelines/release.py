@@ -12,7 +12,7 @@ from mlops.stage import Context, perform
 from mlops.workspace import endpoints
 from pipelines.deploy import deploy
 from pipelines.evaluate import evaluate
-from pipelines.finetune import finetune
+from pipelines.finetune import SWITCHES, finetune
 from pipelines.gate import gate
 from pipelines.prepare import prepare
 from pipelines.register import register
@@ -43,4 +43,4 @@ def _show(context: Context, record: Rollout) -> None:
 
 
 if __name__ == "__main__":
-    stage.run(lambda context: _show(context, release(context)), description=release.__doc__)
+    stage.run(lambda context: _show(context, release(context)), description=release.__doc__, switches=SWITCHES)

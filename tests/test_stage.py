@@ -13,7 +13,8 @@ from rich.console import Console
 from mlops.errors import InputError, RecordError
 from mlops.records import DataAsset, Split, seal
 from mlops.settings import load
-from mlops.stage import Context, perform
+from mlops.stage import Context, perform, run
+from pipelines.finetune import SWITCHES
 
 SPLIT = Split(rows=1, characters=8, sha256="0" * 64, uri="azureml://x/train.jsonl")
 ASSET = DataAsset(
@@ -53,6 +54,16 @@ def test_a_record_that_was_exchanged_between_jobs_is_refused(tmp_path: Path) -> 
     assert result.returncode == RecordError.exit_code
     assert "the prepare record is not the one that its job left" in result.stdout
     assert not (tmp_path / "emulator").exists(), "nothing was started"
+
+
+@pytest.mark.parametrize("given", [[], ["--force"], ["--detach", "--force"]])
+def test_a_switch_is_a_setting(monkeypatch: pytest.MonkeyPatch, given: list[str]) -> None:
+    """What the command line switches on is true in the settings, whatever the files say, and nothing else is."""
+    seen: list[Context] = []
+    monkeypatch.setattr("sys.argv", ["finetune", "--environment", "local", "--run", "r", *given])
+    run(seen.append, description=None, switches=SWITCHES)
+    finetune = seen[0].settings.finetune
+    assert (finetune.detach, finetune.force) == ("--detach" in given, "--force" in given)
 
 
 def test_a_runs_name_is_a_word(tmp_path: Path) -> None:
