@@ -246,10 +246,10 @@ def workflows(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def clean(session: nox.Session) -> None:
-    """Delete the endpoint and its deployments."""
+    """Delete the endpoint and its deployments; one that has traffic only on this machine, where nobody needs it."""
     environment = options(session).environment
     install_for(session, environment)
-    run(session, "mlops", "clean", "--environment", environment)
+    run(session, "mlops", "clean", "--environment", environment, *["--force"] * (environment == "local"))
 
 
 @nox.session(default=False)

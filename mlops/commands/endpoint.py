@@ -32,6 +32,7 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--older-than", type=float, metavar="HOURS", help="of all endpoints only what failed, expired or idles so long"
     )
+    parser.add_argument("--force", action="store_true", help="the whole endpoint, even if it has traffic")
     parser.add_argument("--dry-run", action="store_true", help="say what would be deleted, and delete nothing")
     parser.set_defaults(command=clean)
 
@@ -73,7 +74,7 @@ def rollback(environment: str) -> None:
     rollouts.tell(site, state)
 
 
-def clean(environment: str, endpoint: str | None, older_than: float | None, dry_run: bool) -> None:
+def clean(environment: str, endpoint: str | None, older_than: float | None, force: bool, dry_run: bool) -> None:
     """Delete the endpoint and its deployments, or with --older-than what serves nobody."""
     from mlops.operations import janitor
     from mlops.operations.site import Site
@@ -81,7 +82,7 @@ def clean(environment: str, endpoint: str | None, older_than: float | None, dry_
 
     site = Site.of(environment, terminal())
     if older_than is None:
-        findings = [janitor.whole(site, endpoint or site.endpoint)]
+        findings = [janitor.whole(site, endpoint or site.endpoint, force=force)]
     else:
         findings = [each for each in janitor.find(site, idle_s=3600 * older_than) if endpoint in (None, each.endpoint)]
     janitor.clean(site, findings, dry_run=dry_run)

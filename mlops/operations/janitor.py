@@ -1,13 +1,17 @@
-"""What costs money and serves nobody: found by traffic, state and tags, deleted never while it has any traffic."""
+"""What costs money and serves nobody, found by traffic, state and tags.
+
+A deployment with live or mirrored traffic is never found. A whole endpoint is deleted with its traffic in two cases:
+its own tag says that it has expired, or an operator names it and insists.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from mlops.errors import InputError
+from mlops.errors import AzureError, InputError, RecordError
 from mlops.reports import tables
 from mlops.reports.tables import Table
 from mlops.rollout import breadcrumb
@@ -35,72 +39,107 @@ class Finding:
 
 
 def find(site: Site, *, idle_s: float) -> list[Finding]:
-    """Return what may be deleted in the site's workspace."""
-    found = endpoints.list_all(site.workspace)
-    now = time.time()
-    return [each for endpoint in found for each in judge(endpoint, site.settings.rollout, now=now, idle_s=idle_s)]
+    """Return what may be deleted in the site's workspace; an endpoint whose tags cannot be read is named and left."""
+    now, findings = time.time(), list[Finding]()
+    for endpoint in endpoints.list_all(site.workspace):
+        try:
+            findings += judge(endpoint, site.settings.rollout, now=now, idle_s=idle_s)
+        except RecordError as error:
+            site.say(f"{endpoint.name} is left as it is: {error}")
+    return findings
 
 
-def whole(site: Site, endpoint: str) -> Finding:
-    """Return an endpoint that an operator named, to be deleted whole.
+def whole(site: Site, endpoint: str, *, force: bool) -> Finding:
+    """Return an endpoint that an operator named, to be deleted whole; one that is used only by force.
 
-    Raises InputError if there is none.
+    Raises InputError if there is none, or it is used.
     """
-    if endpoints.find(site.workspace, endpoint) is None:
+    found = endpoints.find(site.workspace, endpoint)
+    if found is None:
         raise InputError(
             f"endpoint {endpoint} does not exist in {site.environment}: check the name, or there is nothing to do"
         )
+    if (used := found.live | found.mirror) and not force:
+        told = ", ".join(f"{name} {weight} %" for name, weight in used.items())
+        raise InputError(f"{endpoint} is used ({told}): nothing was deleted. Who means it says --force")
     return Finding(endpoint, None, "named by an operator")
 
 
-def judge(endpoint: Endpoint, plan: RolloutPlan, *, now: float, idle_s: float) -> Iterator[Finding]:
-    """Yield what of an endpoint may be deleted, pure; `now` is in seconds since 1970."""
-    if float(endpoint.tags.get(EXPIRES, "inf")) < now:
-        yield Finding(endpoint.name, None, "it has expired")
-        return
+def judge(endpoint: Endpoint, plan: RolloutPlan, *, now: float, idle_s: float) -> list[Finding]:
+    """Return what of an endpoint may be deleted, pure; `now` is in seconds since 1970.
+
+    Raises RecordError if its tags cannot be read.
+    """
+    if _expires(endpoint) < now:
+        return [Finding(endpoint.name, None, "it has expired")]
     crumb = breadcrumb.read(endpoint.tags)
-    for name, state in endpoint.states.items():
-        if endpoint.live.get(name) or endpoint.mirror.get(name) or (crumb and crumb.is_active):
-            continue
-        if reason := _reason(name, state, crumb, plan, now=now, idle_s=idle_s):
-            yield Finding(endpoint.name, name, reason)
+    if crumb and crumb.is_active:
+        return []
+    reasons = {
+        name: _reason(endpoint, name, crumb, plan, now=now, idle_s=idle_s)
+        for name in endpoint.states
+        if not endpoint.live.get(name) and not endpoint.mirror.get(name)
+    }
+    return [Finding(endpoint.name, name, reason) for name, reason in reasons.items() if reason]
+
+
+def _expires(endpoint: Endpoint) -> float:
+    told = endpoint.tags.get(EXPIRES, "inf")
+    try:
+        return float(told)
+    except ValueError:
+        raise RecordError(f"its tag {EXPIRES} is {told!r}: write seconds since 1970, or delete the tag") from None
 
 
 def _reason(
-    name: str, state: str, crumb: Breadcrumb | None, plan: RolloutPlan, *, now: float, idle_s: float
+    endpoint: Endpoint, name: str, crumb: Breadcrumb | None, plan: RolloutPlan, *, now: float, idle_s: float
 ) -> str | None:
-    if state == FAILED:
+    if endpoint.states[name] == FAILED:
         return "it failed"
-    if crumb is None:
-        return None  # nobody knows since when it is idle: it may be a candidate about to be rolled out
-    age = now - crumb.entered
-    if crumb.phase is Phase.COMMITTED and name == crumb.stable and age > plan.retain_s:
-        return f"its successor has served for {age / 3600:.1f} h"
-    if crumb.phase is Phase.ROLLED_BACK and name == crumb.candidate and age > plan.keep_failed_s:
-        return f"it was rolled back {age / 3600:.1f} h ago"
-    if age > max(idle_s, plan.retain_s):
-        return f"it has had no traffic for {age / 3600:.1f} h"
-    return None
+    deployed = endpoint.deployed.get(name)
+    if crumb and (deployed is None or deployed < crumb.entered):  # what came after the rollout waits for its own
+        age, who = now - crumb.entered, (name, endpoint.fingerprints.get(name, ""))
+        if crumb.phase is Phase.COMMITTED and who == (crumb.stable, crumb.stable_fingerprint) and age > plan.retain_s:
+            return f"its successor has served for {age / 3600:.1f} h"
+        is_candidate = who == (crumb.candidate, crumb.fingerprint)
+        if crumb.phase is Phase.ROLLED_BACK and is_candidate and age > plan.keep_failed_s:
+            return f"it was rolled back {age / 3600:.1f} h ago"
+    if deployed is None:
+        return None  # nobody knows since when it is idle
+    idle = now - max(deployed, crumb.entered if crumb else 0)
+    return f"it has had no traffic for {idle / 3600:.1f} h" if idle > max(idle_s, plan.retain_s) else None
 
 
 def clean(site: Site, findings: Sequence[Finding], *, dry_run: bool) -> None:
-    """Delete what was found, unless it has got traffic meanwhile; say what was done."""
-    rows = tuple((each.endpoint, each.deployment or "all", each.reason) for each in findings)
-    title = "Would be deleted" if dry_run else "Deleted"
-    for finding in findings if not dry_run else ():
-        _delete(site, finding)
-    if findings:
+    """Delete what was found, unless it has got traffic meanwhile; say what was done.
+
+    Raises AzureError, after all the others, if something could not be deleted.
+    """
+    done, failed = list[Finding](), list[str]()
+    for finding in findings:
+        try:
+            if dry_run or _delete(site, finding):
+                done.append(finding)
+        except AzureError as error:
+            failed.append(str(error))
+    if done:
+        rows = tuple((each.endpoint, each.deployment or "all", each.reason) for each in done)
+        title = "Would be deleted" if dry_run else "Deleted"
         tables.show(site.console, Table(title, ("endpoint", "deployment", "because"), rows))
-    else:
+    elif not failed:
         site.say("nothing to clean")
+    if failed:
+        raise AzureError("\n".join(failed))
 
 
-def _delete(site: Site, finding: Finding) -> None:
+def _delete(site: Site, finding: Finding) -> bool:
+    """Delete what was found; return whether it was still there, and without traffic."""
     if finding.deployment is None:
         endpoints.delete(site.workspace, finding.endpoint)
-        return
+        return True
     current = endpoints.find(site.workspace, finding.endpoint)
     if current is None or current.live.get(finding.deployment) or current.mirror.get(finding.deployment):
-        return
+        return False
     timeout_s = site.settings.deploy.deadline_s
     deployments.delete(site.workspace, finding.endpoint, finding.deployment, timeout_s=timeout_s)
+    return True

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from mlops.errors import AzureError
 from mlops.workspace.client import quiet
-from mlops.workspace.endpoints import FINGERPRINT, busy_errors, finish
+from mlops.workspace.endpoints import DEPLOYED_AT, FINGERPRINT, busy_errors, finish
 from mlops.workspace.errors import azure_errors
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _specification(
             request_timeout_ms=request_timeout_ms,
             max_concurrent_requests_per_instance=settings.max_concurrent_requests,
         ),
-        tags={**tags, FINGERPRINT: fingerprint(model, settings)},
+        tags={**tags, FINGERPRINT: fingerprint(model, settings), DEPLOYED_AT: f"{time.time():.0f}"},
     )
 
 

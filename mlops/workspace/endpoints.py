@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FINGERPRINT: Final = "fingerprint"
 """The tag of a deployment that tells what exactly it runs."""
+DEPLOYED_AT: Final = "deployed-at"
+"""The tag of a deployment that tells when it was made, in seconds since 1970."""
 POLL_S: Final = 0.5
 SETTLED: Final = ("Succeeded", "Failed", "Canceled")
 BUSY: Final = (409, 429, 500, 502, 503, 504)
@@ -43,6 +45,8 @@ class Endpoint:
     """The provisioning state of each deployment."""
     fingerprints: Mapping[str, str]
     """What each deployment runs, as a hash; empty for those that others made."""
+    deployed: Mapping[str, float]
+    """When each deployment was made, in seconds since 1970; those that others made are left out."""
 
     @property
     def stable(self) -> str | None:
@@ -85,7 +89,12 @@ def _endpoint(workspace: Workspace, found: Any) -> Endpoint:
         tags=found.tags or {},
         states={each.name: states.word(each.provisioning_state) for each in deployments},
         fingerprints={each.name: (each.tags or {}).get(FINGERPRINT, "") for each in deployments},
+        deployed={each.name: float(told) for each in deployments if (told := _deployed_at(each)).isdecimal()},
     )
+
+
+def _deployed_at(deployment: Any) -> str:
+    return str((deployment.tags or {}).get(DEPLOYED_AT, ""))
 
 
 def create(workspace: Workspace, name: str, *, tags: Mapping[str, str] | None = None) -> None:

@@ -64,8 +64,9 @@ def test_an_operator_sees_and_takes_back_what_was_rolled_out(place: Place, mlops
 
 
 def test_clean_says_what_it_would_do(place: Place, mlops: Run) -> None:
-    """A dry run deletes nothing; an endpoint that does not exist is exit 2 and a sentence."""
-    assert "named by an operator" in mlops("clean", "--dry-run")[1]
+    """A dry run deletes nothing; what is used or does not exist is exit 2 and a sentence."""
+    assert mlops("clean")[0] == 2
+    assert "named by an operator" in mlops("clean", "--force", "--dry-run")[1]
     assert place.find()
     assert mlops("clean", "--older-than", "1", "--endpoint", place.endpoint)[1].strip() == "nothing to clean"
     code, said = mlops("clean", "--endpoint", "nowhere")
