@@ -59,7 +59,7 @@ def whole(site: Site, endpoint: str, *, force: bool) -> Finding:
         raise InputError(
             f"endpoint {endpoint} does not exist in {site.environment}: check the name, or there is nothing to do"
         )
-    if (used := found.live | found.mirror) and not force:
+    if (used := {**found.live, **found.mirror}) and not force:
         told = ", ".join(f"{name} {weight} %" for name, weight in used.items())
         raise InputError(f"{endpoint} is used ({told}): nothing was deleted. Who means it says --force")
     return Finding(endpoint, None, "named by an operator")

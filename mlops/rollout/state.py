@@ -185,6 +185,16 @@ class State:
         return ALL if self.phase in OWNED else self.plan.steps[self.step]
 
     @property
+    def before(self) -> int:
+        """Return the candidate's weight before the last write, the hardest to tell from this one if it may be two.
+
+        On its way back that is the last weight but one, whose successor may never have come into effect.
+        """
+        if self.step == MIRROR or (self.step == 0 and self.phase not in BACK):
+            return 0
+        return self.plan.steps[max(self.step - 1, 0)]
+
+    @property
     def traffic(self) -> dict[str, int]:
         """Return the whole traffic map that this state stands for."""
         if not self.weight:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,9 +15,11 @@ if TYPE_CHECKING:
     from mlops.rollout.probe import Sample
 
 IN_A_ROW: Final = 5
-"""Answers in a row by which a weight of 0 or 100 percent is believed."""
+"""Answers in a row by which a weight of 0 or 100 percent is believed, at least."""
+DOUBT: Final = 0.01
+"""How likely the weight before may give as many in a row."""
 LEAST: Final = 20
-"""Latest answers by which any other weight is believed, if the candidate gave at least half its share."""
+"""Latest answers by which any other weight is believed, if both deployments gave at least half their shares."""
 
 
 @dataclass(frozen=True)
@@ -59,15 +62,24 @@ def enough(window: Window, plan: RolloutPlan) -> bool:
     return len(window.mine) >= plan.min_requests and (window.stable is None or len(window.others) >= plan.min_requests)
 
 
-def in_effect(samples: Sequence[Sample], *, candidate: str, weight: int) -> bool:
-    """Return whether un-pinned requests show that a written weight has reached the data plane.
+def in_effect(samples: Sequence[Sample], *, candidate: str, weight: int, before: int) -> bool:
+    """Return whether un-pinned requests show that a written weight has reached the data plane, not the one `before`.
 
     One that nobody answered is the candidate's: one that hangs must not hide by it.
     """
     mine = [sample.deployment in (candidate, None) for sample in samples]
     if 0 < weight < 100:  # noqa: PLR2004 - percent
-        return len(mine) >= LEAST and sum(mine[-LEAST:]) / LEAST >= weight / 200
-    return len(mine) >= IN_A_ROW and all(one == bool(weight) for one in mine[-IN_A_ROW:])
+        others = [sample.deployment != candidate for sample in samples[-LEAST:]]
+        is_seen = sum(mine[-LEAST:]) / LEAST >= weight / 200 and sum(others) / LEAST >= (100 - weight) / 200
+        return len(mine) >= LEAST and is_seen
+    needed = _in_a_row(weight, before)
+    return len(mine) >= needed and all(one == bool(weight) for one in mine[-needed:])
+
+
+def _in_a_row(weight: int, before: int) -> int:
+    """Return how many answers in a row tell all or nothing from the weight before, which gives many of them, too."""
+    chance = (before if weight else 100 - before) / 100
+    return max(IN_A_ROW, math.ceil(math.log(DOUBT) / math.log(chance))) if 0 < chance < 1 else IN_A_ROW
 
 
 def share(samples: Sequence[Sample], is_counted: Callable[[Sample], bool]) -> float:

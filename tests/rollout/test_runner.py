@@ -13,6 +13,7 @@ from mlops.rollout import breadcrumb, machine
 from mlops.rollout.state import Phase, State
 
 if TYPE_CHECKING:
+    from mlops.rollout.probe import Sample
     from tests.rollout.conftest import World
 
 MakeWorld = Callable[..., "World"]
@@ -130,6 +131,27 @@ def test_a_candidate_that_crashes_at_any_step_loses_everything_at_once(world: Wo
     world.behavior["green"] = lambda: {"status": 424} if world.traffic.get("green") == weight else {}
     state = world.roll_out()
     assert (state.phase, world.writes) == (Phase.ROLLED_BACK, [*CLIMB[: step + 1], BACK])
+
+
+@pytest.mark.parametrize("steps", [(1, 100), (10, 100), (10, 50, 100)])
+def test_a_rollback_is_done_when_users_are_back_not_before(world: World, steps: tuple[int, ...]) -> None:
+    """The old weight goes on for 100 requests: five answers of the stable one in a row are likely even so."""
+    bad(world, status=500)
+    late = world.ask
+
+    def ask(messages: Any, *, deployment: str | None = None, **named: Any) -> Sample:
+        is_late = not deployment and world.writes[-1:] == [BACK] and world.seconds < since[0] + 1
+        return late(messages, deployment=world.dice.choices(*drawn)[0] if is_late else deployment, **named)
+
+    def note(state: State) -> None:
+        if state.phase is Phase.ROLLING_BACK and not since:
+            since.append(world.seconds)
+
+    since, drawn = list[float](), (("blue", "green"), (100 - steps[0], steps[0]))
+    world.ask, world.told = ask, note  # type: ignore[method-assign]  # its answers come late
+    state = world.roll_out(steps=steps, effect_s=2)
+    assert state.phase is Phase.ROLLED_BACK
+    assert state.entered_at > since[0] + 1
 
 
 @pytest.mark.parametrize("down", ["crashed", "failed", "replaced"])

@@ -14,20 +14,28 @@ def sample(deployment: str | None) -> Sample:
 
 
 @pytest.mark.parametrize(
-    ("answers", "weight", "seen"),
+    ("answers", "before", "weight", "seen"),
     [
-        ("b" * 19 + "g", 10, True),
-        ("b" * 30, 10, False),
-        ("b" * 18 + "gg", 50, False),
-        ("b" * 10 + "bbbbg" * 2 + "ggggg" * 2, 50, True),
-        ("ggggg", 100, True),
-        ("b" * 18 + "??", 10, True),
-        ("bgggg", 100, False),
-        ("gbbbbb", 0, True),
+        ("b" * 19 + "g", 0, 10, True),
+        ("b" * 30, 0, 10, False),
+        ("g" * 20, 0, 10, False),
+        ("b" * 9 + "g" * 11, 0, 10, True),
+        ("b" * 18 + "gg", 10, 50, False),
+        ("b" * 10 + "bbbbg" * 2 + "ggggg" * 2, 10, 50, True),
+        ("b" * 18 + "??", 0, 10, True),
+        ("?" * 20, 0, 10, True),
+        ("ggggg", 0, 100, True),
+        ("gggggg", 50, 100, False),
+        ("ggggggg", 50, 100, True),
+        ("bgggg", 0, 100, False),
+        ("gbbbbb", 100, 0, True),
+        ("gbbbb?", 100, 0, False),
+        ("g" + "b" * 43, 10, 0, False),
+        ("g" + "b" * 44, 10, 0, True),
     ],
 )
-def test_a_weight_is_believed_when_answers_show_it(answers: str, weight: int, *, seen: bool) -> None:
-    """A part shows by half its share of twenty answers; all or nothing by five in a row."""
+def test_a_weight_is_believed_when_answers_show_it(answers: str, before: int, weight: int, *, seen: bool) -> None:
+    """A part shows by half its share and half the other's; all or nothing by what the old weight gives in 1 % only."""
     colors = {"b": "blue", "g": "green", "?": None}
     asked = [sample(colors[answer]) for answer in answers]
-    assert in_effect(asked, candidate="green", weight=weight) is seen
+    assert in_effect(asked, candidate="green", weight=weight, before=before) is seen
