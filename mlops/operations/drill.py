@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 CANDIDATE: Final = "drill"
 TIMEOUT_MS: Final = 1
 """No model answers in that time: it comes up as any other deployment, and every request to it ends with 408."""
+REHEARSED: Final = {Phase.SHIFTING, Phase.ROLLING_BACK, Phase.ROLLED_BACK}
+"""What a drill goes through."""
 
 
 @dataclass(frozen=True)
 class Times:
-    """How long users were at risk, in seconds: until it was seen, and from then until they were safe."""
+    """How long users were at risk, in seconds: from the write until it was seen, from then until they were safe."""
 
     detection_s: float
     recovery_s: float
@@ -40,7 +42,7 @@ class Times:
 def drill(site: Site) -> Times:
     """Rehearse a rollback on the site's endpoint and report how long it took.
 
-    Raises InputError if a rollout is under way or nobody serves, Refusal if the traffic did not come back.
+    Raises InputError if a rollout is under way or nobody serves, Refusal if the traffic did not go and come back.
     """
     found = site.find()
     stable = _stable(found)
@@ -99,18 +101,23 @@ def _restore(crew: Crew, before: Endpoint) -> None:
 
 
 def _report(site: Site, state: State, timeline: Sequence[Moment]) -> Times:
-    """Show how long it took.
-
-    Raises Refusal if it did not come back.
-    """
-    at = {moment.phase: moment.at for moment in reversed(timeline)}
-    if state.phase is not Phase.ROLLED_BACK:
-        raise Refusal(f"drill on {site.endpoint}: {state.phase} instead of ROLLED_BACK: {state.reason}")
-    detected, safe = at[Phase.ROLLING_BACK], at[Phase.ROLLED_BACK]
-    times = Times(detected - at[Phase.BAKING], safe - detected)
+    """Show how long it took."""
+    times = measured(site.endpoint, state, timeline)
     rows = (
         ("seen after", f"{times.detection_s:.1f} s", state.reason),
         ("users safe after another", f"{times.recovery_s:.1f} s", "written, and seen in the answers"),
     )
     tables.show(site.console, Table(f"Drill on {site.endpoint}: the traffic came back", ("", "time", ""), rows))
     return times
+
+
+def measured(endpoint: str, state: State, timeline: Sequence[Moment]) -> Times:
+    """Return how long it took, pure.
+
+    Raises Refusal if the traffic did not go there, or was not brought back by the rollout itself.
+    """
+    at = {moment.phase: moment.at for moment in reversed(timeline)}
+    if not at.keys() >= REHEARSED:
+        raise Refusal(f"drill on {endpoint}: no rollback was rehearsed, it ended {state.phase}: {state.reason}")
+    written, detected, safe = at[Phase.SHIFTING], at[Phase.ROLLING_BACK], at[Phase.ROLLED_BACK]
+    return Times(detected - written, safe - detected)

@@ -55,11 +55,14 @@ class Lease:
 
 
 def status(workspace: Workspace, endpoint: str) -> dict[str, Any] | None:
-    """Return what the latest holder said last, or None if there was never one."""
+    """Return what the latest holder said last, with `seen` in seconds since 1970, or None if there was never one."""
     with azure_errors(f"look up who rolls out {endpoint}"):
         store = _store(workspace)
-        names = sorted(blob.name for blob in store.list_blobs(f"{FOLDER}/{endpoint}/"))
-        return json.loads(store.download_blob(names[-1]).readall()) if names else None
+        blobs = sorted(store.list_blobs(f"{FOLDER}/{endpoint}/"), key=lambda blob: str(blob.name))
+        if not blobs:
+            return None
+        said = json.loads(store.download_blob(blobs[-1].name).readall())
+        return {**said, "seen": blobs[-1].last_modified.timestamp()}
 
 
 @contextmanager

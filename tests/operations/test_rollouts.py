@@ -15,6 +15,7 @@ from mlops.errors import FencedError, HeldError, InputError, MlopsError
 from mlops.operations import conversations, drill, rollouts
 from mlops.rollout import breadcrumb, preflight
 from mlops.rollout.state import Phase
+from mlops.workspace import lease
 
 if TYPE_CHECKING:
     from mlops.emulator.pytest_plugin import Emulator
@@ -175,6 +176,9 @@ def test_an_abort_takes_over_from_a_runner_that_lives(place: Place, make_place: 
         time.sleep(0.05)
     with pytest.raises(HeldError, match="gave a sign of life"):
         rollouts.recover(place)
+    said = lease.status(place.workspace, place.endpoint)
+    assert said is not None
+    assert 0 <= time.time() - said["seen"] < place.settings.rollout.lease_s
     state = rollouts.give(place, "abort", reason="abort by an operator")
     assert state is not None
     assert state.phase == "ROLLED_BACK"
