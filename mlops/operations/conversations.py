@@ -42,7 +42,7 @@ def of_asset(workspace: Workspace, asset: str) -> list[Example]:
 def of_smoke() -> list[Example]:
     """Return the smoke questions, which have no reference."""
     asked = [case for case in smoke.load() if case.messages and case.expect == "answer"]
-    return [Example(number, tuple(case.conversation)) for number, case in enumerate(asked)]
+    return [Example(number, case.messages) for number, case in enumerate(asked)]
 
 
 def cases(first: int) -> list[Example]:

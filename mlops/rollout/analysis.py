@@ -87,7 +87,7 @@ def hopeless(window: Window, plan: RolloutPlan) -> str | None:
 
 def _attribution(window: Window) -> Finding:
     """Find whether the answers say who gave them."""
-    known = {window.candidate, window.stable}
+    known = {window.candidate, window.stable} - {None}
     strange = sum(sample.deployment not in known for sample in window.samples)
     share = strange / len(window.samples) if window.samples else 1.0
     verdict: Verdict = "error" if share > MAX_UNATTRIBUTED else "pass"

@@ -123,9 +123,11 @@ class Probe:
             seconds = time.perf_counter() - start
             return Sample(pin=pin, deployment=pin, status=0, seconds=seconds, text=str(error))
         text, tokens = reply.read(response)
+        # An error may come from before the container, which then does not sign it.
+        silent = None if response.status_code == httpx.codes.OK else pin
         return Sample(
             pin=pin,
-            deployment=response.headers.get(PIN, pin),
+            deployment=response.headers.get(PIN, silent),
             status=response.status_code,
             seconds=time.perf_counter() - start,
             text=text,

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 CHAT = Case(name="chat", messages=({"role": "user", "content": "hi"},), matches="(?i)hello|hi")
 STREAM = Case(name="stream", messages=({"role": "user", "content": "hi"},), stream=True)
 BAD = Case(name="bad", body={"no": "question"}, expect="error")
+NONSENSE = "broken characters, signs or a loop instead of an answer"
+STAND_IN = "I'm a lot to be a lot of the favorite.\nI'm to be the favorite\nI think I'm a little.\nYeah\nI am a lot."
+"""What the small model of `local` says to everything."""
 
 
 def sample(**fields: Any) -> Sample:
@@ -31,14 +34,22 @@ def sample(**fields: Any) -> Sample:
         (CHAT, sample(), None),
         (CHAT, sample(text="bonjour"), "'(?i)hello|hi' is not in the answer"),
         (CHAT, sample(text=" "), "an empty answer"),
-        (CHAT, sample(text="h\ufffdi"), "broken characters in the answer"),
+        (CHAT, sample(text="h\ufffdi"), NONSENSE),
+        (STREAM, sample(text="the " * 60), NONSENSE),
+        (STREAM, sample(text="!!!!####"), NONSENSE),
+        (STREAM, sample(text="0"), "'[^\\\\W\\\\d_]' is not in the answer"),
+        (STREAM, sample(text="да"), None),
+        (STREAM, sample(text=STAND_IN), None),
         (CHAT, sample(deployment="blue"), "green was asked and did not answer"),
         (CHAT, sample(status=424), "no answer"),
         (CHAT, sample(status=0), "the connection failed"),
         (STREAM, sample(status=404), None),
         (STREAM, sample(status=424, cause="model_error"), "no answer"),
         (BAD, sample(status=424, text="no question"), None),
+        (BAD, sample(status=400, text=""), None),
         (BAD, sample(text=""), None),
+        (BAD, sample(status=500, text=""), "not the client's error that it should be"),
+        (BAD, sample(status=503, text=""), "not the client's error that it should be"),
         (BAD, sample(text="42"), "an answer to what is no question"),
         (BAD, sample(status=424, text="Traceback (most recent call last)"), "a traceback instead of an error"),
     ],
@@ -51,7 +62,7 @@ def test_answers_are_judged_by_what_they_say(case: Case, answer: Sample, wrong: 
 def test_the_shipped_cases_cover_what_a_chat_must_do() -> None:
     """A chat, a conversation, a stream, a long input, another script, nonsense, and that it survived that."""
     cases = {case.name: case for case in smoke.load()}
-    assert len(cases["long input"].conversation[-1]["content"]) > 2000
+    assert len(cases["long input"].question) > 2000
     assert cases["stream"].stream
     assert cases["bad input"].expect == "error"
     assert not cases["unicode"].question.isascii()
