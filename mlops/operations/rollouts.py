@@ -103,6 +103,8 @@ def _moment(state: State, window: Window, at: float) -> Moment:
         weight=state.weight,
         num_requests=len(window.mine),
         num_failed=window.num_failed,
+        stable_requests=len(window.others),
+        stable_failed=window.stable_failed,
         latency_s=window.latency_s,
         stable_latency_s=window.stable_latency_s,
     )

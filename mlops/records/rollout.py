@@ -37,13 +37,15 @@ class RolloutStep(Frozen):
 
 
 class Moment(Frozen):
-    """Where a rollout stood at a time, for the picture of it: the candidate's weight, requests, errors, latency."""
+    """Where a rollout stood at a time, for the picture of it: the candidate's weight, and requests of both."""
 
     at: float
     phase: str
     weight: int
     num_requests: int
     num_failed: int
+    stable_requests: int = 0
+    stable_failed: int = 0
     latency_s: float | None
     stable_latency_s: float | None
 

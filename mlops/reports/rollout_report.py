@@ -40,7 +40,7 @@ def show(console: Console, record: Rollout, folder: Path) -> None:
 
 
 def timeline(moments: Sequence[Moment], *, title: str) -> str:
-    """Return an SVG of three panels over time: the candidate's weight, its error rate in each step, both latencies."""
+    """Return an SVG of three panels over time: the candidate's weight, both error rates, both latencies."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -53,9 +53,12 @@ def timeline(moments: Sequence[Moment], *, title: str) -> str:
     weight.step(times, [moment.weight for moment in moments], where="post", color=CANDIDATE)
     weight.set_ylim(-5, 105)
     weight.set_ylabel("candidate, %")
-    rates = [100 * moment.num_failed / moment.num_requests if moment.num_requests else math.nan for moment in moments]
-    errors.plot(times, rates, color=BAD)
-    errors.set_ylim(0, 1.1 * max([1.0, *(rate for rate in rates if rate > 0)]))
+    bad = [_percent(moment.num_failed, moment.num_requests) for moment in moments]
+    stable_bad = [_percent(moment.stable_failed, moment.stable_requests) for moment in moments]
+    errors.plot(times, bad, color=BAD, label="candidate")
+    errors.plot(times, stable_bad, color=STABLE, label="stable")
+    errors.set_ylim(0, 1.1 * max([1.0, *(rate for rate in bad + stable_bad if rate > 0)]))
+    errors.legend(frameon=False)
     errors.set_ylabel("errors, %")
     mine = _gaps(moment.latency_s for moment in moments)
     others = _gaps(moment.stable_latency_s for moment in moments)
@@ -70,6 +73,10 @@ def timeline(moments: Sequence[Moment], *, title: str) -> str:
     with mpl.rc_context({"svg.hashsalt": "rollout"}):
         figure.savefig(drawn, format="svg", metadata={"Date": None})
     return drawn.getvalue()
+
+
+def _percent(num_failed: int, num_requests: int) -> float:
+    return 100 * num_failed / num_requests if num_requests else math.nan
 
 
 def _gaps(values: Iterable[float | None]) -> list[float]:
@@ -92,7 +99,10 @@ def line(said: Mapping[str, Any]) -> str:
     if "phase" not in said:
         return ""
     weights = ", ".join(f"{name} {weight} %" for name, weight in said["traffic"].items()) or "no traffic"
-    told = f"{said['phase']}: {weights}; {said['num_requests']} requests, {said['num_failed']} failed"
+    told = (
+        f"{said['phase']}: {weights}; {said['num_requests']} requests (stable {said['stable_requests']}), "
+        f"{said['num_failed']} failed (stable {said['stable_failed']})"
+    )
     if said["latency_s"] is not None:
         told += f", median {said['latency_s']:.2f} s"
     if said["stable_latency_s"] is not None:
@@ -109,9 +119,12 @@ def view(said: Mapping[str, Any], *, endpoint: str, now: float) -> Table:
     table.add_row("phase", str(said["phase"]))
     for name, weight in said["traffic"].items():
         table.add_row(name, "█" * (weight // 2) + f" {weight} %")
-    table.add_row("requests", str(said["num_requests"]))
-    table.add_row("errors", str(said["num_failed"]))
-    for label, key in (("latency", "latency_s"), ("latency, stable", "stable_latency_s")):
-        table.add_row(label, "" if said[key] is None else f"{said[key]:.2f} s")
+    table.add_row("requests", f"{said['num_requests']}, stable {said['stable_requests']}")
+    table.add_row("errors", f"{said['num_failed']}, stable {said['stable_failed']}")
+    table.add_row("latency", f"{_seconds(said['latency_s'])}, stable {_seconds(said['stable_latency_s'])}")
     table.add_row("time left", f"{max(0.0, said['deadline'] - now):.0f} s")
     return table
+
+
+def _seconds(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.2f} s"

@@ -47,6 +47,11 @@ class Window:
         return sum(not sample.ok for sample in self.mine)
 
     @property
+    def stable_failed(self) -> int:
+        """Return how many of the stable deployment's requests failed."""
+        return sum(not sample.ok for sample in self.others)
+
+    @property
     def latency_s(self) -> float | None:
         """Return the median of the candidate's answers."""
         return _median(self.mine)

@@ -22,7 +22,7 @@ SETTINGS = load("local", variables={})
 def sign(*, age_s: float = 0, released: bool = False, **said: Any) -> dict[str, Any]:
     """Return what a runner said so long ago."""
     figures = {"phase": "BAKING", "traffic": {"blue": 90, "green": 10}, "num_requests": 4, "num_failed": 0}
-    figures |= {"latency_s": None, "stable_latency_s": None, "deadline": 0.0}
+    figures |= {"stable_requests": 4, "stable_failed": 0, "latency_s": None, "stable_latency_s": None, "deadline": 0.0}
     return figures | {"holder": "runner-7", "released": released, "seen": time.time() - age_s} | said
 
 

@@ -14,6 +14,8 @@ SAID: dict[str, Any] = {
     "traffic": {"blue": 90, "green": 10},
     "num_requests": 40,
     "num_failed": 2,
+    "stable_requests": 38,
+    "stable_failed": 1,
     "latency_s": 1.25,
     "stable_latency_s": 1.0,
     "deadline": 1060.0,
@@ -38,7 +40,7 @@ def test_the_timeline_is_a_picture_that_names_what_happened() -> None:
 def test_a_log_gets_one_line_with_everything() -> None:
     """Phase, weights, requests, errors, latency per color."""
     assert rollout_report.line(SAID) == (
-        "BAKING: blue 90 %, green 10 %; 40 requests, 2 failed, median 1.25 s (stable 1.00 s)"
+        "BAKING: blue 90 %, green 10 %; 40 requests (stable 38), 2 failed (stable 1), median 1.25 s (stable 1.00 s)"
     )
     assert rollout_report.line({"holder": "x"}) == ""
 
@@ -48,7 +50,15 @@ def test_a_person_sees_bars_and_the_time_that_is_left() -> None:
     console = Console(width=80, record=True, quiet=False)
     console.print(rollout_report.view(SAID, endpoint="chat", now=1000.0))
     text = console.export_text()
-    for told in ("BAKING", "█" * 45 + " 90 %", "1.25 s", "time left", "60 s"):
+    for told in (
+        "BAKING",
+        "█" * 45 + " 90 %",
+        "40, stable 38",
+        "2, stable 1",
+        "1.25 s, stable 1.00 s",
+        "time left",
+        "60 s",
+    ):
         assert told in text
     console.print(rollout_report.view({}, endpoint="chat", now=0.0))
     assert "no runner has said anything yet" in console.export_text()
