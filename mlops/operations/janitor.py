@@ -61,7 +61,7 @@ def whole(site: Site, endpoint: str, *, force: bool) -> Finding:
         )
     if (used := {**found.live, **found.mirror}) and not force:
         told = ", ".join(f"{name} {weight} %" for name, weight in used.items())
-        raise InputError(f"{endpoint} is used ({told}): nothing was deleted. Who means it says --force")
+        raise InputError(f"{endpoint} is used ({told}): nothing was deleted. Add --force to delete it")
     return Finding(endpoint, None, "named by an operator")
 
 

@@ -149,7 +149,7 @@ def test_a_dry_run_deletes_nothing_and_traffic_that_came_meanwhile_saves(
     serving = janitor.Finding(place.endpoint, "blue", "said so by mistake")
     janitor.clean(place, [idle], dry_run=True)
     janitor.clean(place, [serving], dry_run=False)
-    with pytest.raises(InputError, match=r"is used \(blue 100 %\): nothing was deleted. Who means it says --force"):
+    with pytest.raises(InputError, match=r"is used \(blue 100 %\): nothing was deleted. Add --force to delete it"):
         janitor.whole(place, place.endpoint, force=False)
     assert place.find().deployed.keys() == {"blue", "green"}
     assert sorted(place.find().traffic) == ["blue", "green"]
