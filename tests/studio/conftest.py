@@ -183,7 +183,8 @@ class ToySource:
 
     def bake(self, num_requests: int, *, is_over: bool = False) -> None:
         """Let the runner of a rollout say how far it is."""
-        figures = {"num_requests": num_requests, "num_failed": 1, "latency_s": 0.42, "stable_latency_s": 0.4}
+        figures = {"num_requests": num_requests, "num_failed": 1, "latency_s": 0.42}
+        figures |= {"stable_requests": num_requests, "stable_failed": 0, "stable_latency_s": 0.4}
         said = {"holder": "a runner", "phase": "BAKING", "traffic": {"blue": 90, "green": 10}, "deadline": 0.0}
         self.runner = said | figures | {"released": is_over}
 

@@ -14,6 +14,7 @@ from mlops.bootstrap import REVIEWED
 from mlops.changes import INFRASTRUCTURE, TRAINING
 from mlops.commands.comment import ASIDE
 from mlops.records import STAGES
+from mlops.settings import load
 
 ROOT = Path(__file__).parents[2]
 WRITES = {"id-token", "pull-requests", "attestations"}
@@ -88,6 +89,17 @@ def test_whoever_writes_to_an_endpoint_waits_for_it(workflows: dict[str, Any]) -
     janitor = workflows["janitor"]["jobs"]["janitor"]["concurrency"]
     assert janitor == {"group": "endpoint-${{ matrix.environment }}", "cancel-in-progress": False}
     assert not groups["rollback"].startswith("endpoint-")
+
+
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+def test_a_lost_rollout_is_taken_up_to_its_end(environment: str, workflows: dict[str, Any]) -> None:
+    """Its job may last as long as a rollout, and the way back after that; nothing else waits for it."""
+    somewhere = {f"MLOPS_WORKSPACE__{name}": "x" for name in ("SUBSCRIPTION_ID", "RESOURCE_GROUP", "NAME")}
+    plan = load(environment, variables=somewhere).rollout
+    assert list(workflows["recover"]["jobs"]) == ["recover"]
+    longest_s = max(plan.deadline_s, plan.bake_max_s + plan.post_bake_s) + plan.effect_s
+    assert 60 * workflows["recover"]["jobs"]["recover"]["timeout-minutes"] > longest_s
+    assert "rollout recover" not in str(workflows["reconcile"])
 
 
 def test_a_release_is_the_seven_in_order(workflows: dict[str, Any]) -> None:
