@@ -6,7 +6,7 @@ A run is a folder, `runs/<run>/`; each stage reads the record before it there an
 from __future__ import annotations
 
 import argparse
-import os
+import errno
 import re
 import signal
 import sys
@@ -20,6 +20,7 @@ from rich.console import Console
 
 from mlops import github
 from mlops import settings as settings_module
+from mlops.datasets.whole import write_whole
 from mlops.errors import InputError, MlopsError, RecordError, Refusal
 from mlops.records import STAGES, Record, seal, unseal
 from mlops.reports import tables
@@ -36,6 +37,8 @@ R = TypeVar("R", bound=Record)
 
 INTERRUPTED: Final = 130
 """What shells call a program that Ctrl-C ended."""
+DISK: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+"""What the system says of a disk that takes no more."""
 RUN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,39}")
 
 
@@ -95,6 +98,12 @@ def run(program: Callable[[Context], object], *, description: str | None, switch
         style = "yellow" if error.exit_code < 2 else "red"  # noqa: PLR2004 - 2 is something to mend
         say(console, str(error), indent="", style=style)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        where = error.filename or Path("runs") / arguments.run
+        say(console, f"cannot write {where}: {error.strerror}. Make room there, and run again", indent="", style="red")
+        sys.exit(InputError.exit_code)
 
 
 def perform(stage: Callable[Concatenate[Context, P], R], context: Context, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -124,15 +133,7 @@ def _keep(folder: Path, stage: str, content: bytes) -> None:
     names = list(STAGES)
     for later in names[names.index(stage) + 1 :]:
         (folder / f"{later}.json").unlink(missing_ok=True)
-    write(path, content)
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    write_whole(path, content)
 
 
 def load(folder: Path, stage: str) -> Record:

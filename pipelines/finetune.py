@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from mlops import stage
+from mlops.datasets.whole import write_whole
 from mlops.errors import Detached, RecordError, Refusal
 from mlops.finetuning.names import display_name
 from mlops.finetuning.progress import Progress, pace, progress
@@ -72,7 +73,7 @@ def _show(context: Context, made: Recipe) -> None:
     """Print the plan and the parameters, and keep the plan in the run's folder."""
     for table in tables.recipe(made.plan, *made.steps, max_usd=made.max_usd):
         tables.show(context.console, table)
-    stage.write(context.folder / "finetune-plan.json", made.plan.model_dump_json(indent=2).encode())
+    write_whole(context.folder / "finetune-plan.json", made.plan.model_dump_json(indent=2).encode())
 
 
 def _as_planned(context: Context, made: Recipe, name: str) -> Recipe:

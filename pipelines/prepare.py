@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -12,6 +11,7 @@ from mlops import stage
 from mlops.datasets.card import DataCard, describe
 from mlops.datasets.prepare import prepare_splits
 from mlops.datasets.tokens import find_tokenizer
+from mlops.datasets.whole import write_whole
 from mlops.errors import SettingsError
 from mlops.records import DataAsset, Split
 from mlops.reports import data_card
@@ -75,13 +75,13 @@ def _on_cluster(context: Context) -> tuple[DataCard, str]:
     report = download(workspace, submission.name, "report", context.folder / "report")
     (context.folder / "data").mkdir(exist_ok=True)
     for name, folder in (("quarantine.jsonl", context.folder), ("test.jsonl", context.folder / "data")):
-        shutil.copy(report / name, folder)
+        (report / name).replace(folder / name)
     return DataCard.model_validate_json((report / "data-card.json").read_bytes()), place
 
 
 def _inputs(context: Context) -> dict[str, Any]:
     data, path = context.settings.data, context.folder / "data-settings.json"
-    stage.write(path, data.conversations.model_dump_json(indent=2).encode())
+    write_whole(path, data.conversations.model_dump_json(indent=2).encode())
     asset = {"asset": ("uri_folder", f"azureml:{':'.join(data.asset)}")} if data.asset else {}
     return {"settings": ("uri_file", str(path))} | asset
 

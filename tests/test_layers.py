@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "github": set(),
     "changes": {"github"},
     "bootstrap": set(),
-    "stage": PURE | {"github", "settings", "workspace", "reports"},
+    "stage": PURE | {"datasets", "github", "settings", "workspace", "reports"},
     "operations": PURE | {"compute", "credentials", "settings", "workspace", "reports", "rollout"},
     "runs": PURE | {"stage"},
     "studio": PURE | {"reports", "rollout", "runs", "settings", "workspace"},

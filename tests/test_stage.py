@@ -43,6 +43,37 @@ def test_the_next_job_is_told_the_digest(tmp_path: Path, monkeypatch: pytest.Mon
     assert (tmp_path / "prepare.json").is_file()
 
 
+FULL = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)), resource.RLIM_INFINITY))
+from mlops import stage
+from mlops.datasets.card import DataCard
+from mlops.datasets.whole import write_whole
+from mlops.reports import data_card
+
+def prepare(context):
+    "Write what `prepare` writes."
+    context.folder.mkdir(parents=True, exist_ok=True)
+    with (context.folder / "prepare.log").open("w") as log:
+        log.write("x" * 100)
+    data_card.markdown = data_card.html = lambda card: "x" * 10_000
+    data_card.write(DataCard.model_construct(), context.folder)
+
+stage.main(prepare)
+"""
+
+
+@pytest.mark.parametrize(("size", "name"), [(50, "runs/r"), (5000, "data-card.md")])
+def test_a_full_disk_is_one_clear_message(tmp_path: Path, size: int, name: str) -> None:
+    """Whatever a stage was writing, nothing is half-written under its final name."""
+    command = [sys.executable, "-W", "ignore", "-c", FULL, str(size), "--environment", "local", "--run", "r"]
+    result = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=False)
+    assert result.returncode == InputError.exit_code, result.stderr
+    assert "File too large. Make room" in " ".join(result.stdout.split())
+    assert name in result.stdout
+    assert {path.name for path in (tmp_path / "runs" / "r").iterdir()} <= {"prepare.log", "data-card.json"}
+
+
 def test_a_record_that_was_exchanged_between_jobs_is_refused(tmp_path: Path) -> None:
     """Its own seal is good, since anybody can make one; the digest that the job before told is another one."""
     path = tmp_path / "runs" / "r" / "prepare.json"

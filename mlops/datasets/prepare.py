@@ -27,7 +27,7 @@ from mlops.datasets.sources.source import Source, open_source
 from mlops.datasets.split import SPLITS, Cuts
 from mlops.datasets.spool import Spooled, Work
 from mlops.datasets.tokens import TokenLimits, find_tokenizer
-from mlops.datasets.whole import fresh_folder, written_whole
+from mlops.datasets.whole import fresh_folder, write_whole, written_whole
 from mlops.datasets.workers import num_cores, spool_all, started
 from mlops.errors import DataError
 
@@ -208,8 +208,7 @@ def _publish(prepared: Prepared, building: Path, folder: Path) -> None:
     description.unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     building.rename(folder)
-    with written_whole(description) as file:
-        file.write(orjson.dumps(asdict(prepared), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    write_whole(description, orjson.dumps(asdict(prepared), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
 def _settings_hash(settings: DataSettings) -> str:

@@ -20,7 +20,7 @@ from mlops.datasets.readers.read import read
 from mlops.datasets.sample import Sample
 from mlops.datasets.split import Cuts, shuffle_answers
 from mlops.datasets.validate import Problem, Reason, problem
-from mlops.datasets.whole import written_whole
+from mlops.datasets.whole import write_whole, written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,8 +86,7 @@ def spool(shard: Shard, number: int, work: Work) -> Spooled:
         return Spooled(**orjson.loads(done.read_bytes()))
     with _no_collection(), written_whole(work.bad(number)) as bad:
         spooled = _spool(shard, work, _Runs(work, number), bad)
-    with written_whole(done) as file:
-        file.write(orjson.dumps(asdict(spooled)))
+    write_whole(done, orjson.dumps(asdict(spooled)))
     return spooled
 
 

@@ -18,12 +18,13 @@ BUFFER_BYTES: Final = 1 << 20
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file to write under a temporary name; it gets its own name once everything is in it.
+    """Open a file to write under a temporary name, in a folder that is made; it gets its own name once it is complete.
 
     Raises DataError if the disk is full or the folder cannot be written to.
     """
     temporary = path.with_name(f".{path.name}.unfinished")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb", BUFFER_BYTES) as file:
             yield file
         temporary.replace(path)
@@ -31,6 +32,12 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
         raise DataError(f"cannot write {path}: {error.strerror}. Make room for it there, and run again") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; raise DataError as `written_whole` does."""
+    with written_whole(path) as file:
+        file.write(content)
 
 
 def fresh_folder(path: Path) -> Path:

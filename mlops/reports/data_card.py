@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlops.datasets.whole import write_whole
 from mlops.reports import plots
 from mlops.reports.pages import environment
 
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
 
 def write(card: DataCard, folder: Path) -> Path:
     """Write `data-card.json`, `data-card.md` and `data-card.html` to a folder; return the page."""
-    folder.joinpath("data-card.json").write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    folder.joinpath("data-card.md").write_text(markdown(card), encoding="utf-8")
+    write_whole(folder / "data-card.json", card.model_dump_json(indent=2).encode() + b"\n")
+    write_whole(folder / "data-card.md", markdown(card).encode())
     page = folder / "data-card.html"
-    page.write_text(html(card), encoding="utf-8")
+    write_whole(page, html(card).encode())
     return page
 
 
