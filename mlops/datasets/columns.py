@@ -94,9 +94,7 @@ class Columns:
         try:
             if listed.__class__ is str:
                 listed = orjson.loads(listed)  # a cell of a CSV file
-            found = [{"role": turn[role], "content": turn[content]} for turn in listed]
-            if role != "role":
-                found = [turn | {"role": ROLES.get(turn["role"], turn["role"])} for turn in found]
+            found = [{"role": ROLES.get(turn[role], turn[role]), "content": turn[content]} for turn in listed]
         except (TypeError, KeyError, orjson.JSONDecodeError):
             found = []
         if found and listed.__class__ is list:

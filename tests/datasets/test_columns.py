@@ -15,9 +15,11 @@ from mlops.errors import DataError
 
 HELLO = [{"role": "user", "content": "Hello?"}, {"role": "assistant", "content": "Hi."}]
 SHAREGPT = [{"from": "human", "value": "Hello?"}, {"from": "gpt", "value": "Hi.", "weight": 1}]
+OTHER_WORDS = [{"role": "human", "content": "Hello?"}, {"role": "gpt", "content": "Hi."}]
 SYSTEM = {"role": "system", "content": "Be kind."}
 SHAPES: list[tuple[dict[str, Any], str, list[dict[str, str]]]] = [
     ({"messages": HELLO}, "messages: messages, role: role, content: content", HELLO),
+    ({"messages": OTHER_WORDS}, "messages: messages, role: role, content: content", HELLO),
     ({"messages": orjson.dumps(HELLO).decode()}, "messages: messages, role: role, content: content", HELLO),
     ({"conversation": HELLO, "language": "en"}, "messages: conversation, role: role, content: content", HELLO),
     (

@@ -50,7 +50,7 @@ def _turns(batch: RecordBatch, columns: Columns) -> Turns | None:
         return None
     try:
         texts = contents.to_pylist()
-        names = [ROLES.get(role, role) if columns.role != "role" else role for role in roles.to_pylist()]
+        names = [ROLES.get(role, role) for role in roles.to_pylist()]
     except UnicodeDecodeError:
         return None
     return [offset - offsets[0] for offset in offsets], names, texts
