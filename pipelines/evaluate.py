@@ -34,8 +34,9 @@ def evaluate(context: Context, job: FineTuningJob) -> Evaluation:
     context.say(f"champion: {champion or 'none, nothing serves yet'}")
     inputs = _inputs(context, job, champion)
     name = f"evaluate-{context.run}-{digest(inputs)}"
+    cluster = context.settings.finetune.cluster.model_copy(update={"name": job.compute})
     submission = submit_component(
-        context.workspace, SPEC, inputs, name=name, experiment=job.experiment, compute=job.compute
+        context.workspace, SPEC, inputs, name=name, experiment=job.experiment, cluster=cluster
     )
     context.say(str(submission))
     with progress(context.console) as show:

@@ -36,7 +36,7 @@ def finetune(context: Context, data: DataAsset) -> FineTuningJob:
     _show(context, made)
     if made.refusal:
         raise Refusal(f"finetune: {made.refusal}")
-    ensure_cluster(context.workspace, context.settings.finetune.cluster)
+    ensure_cluster(context.workspace, context.settings.finetune.cluster, section="finetune.cluster")
     request = _request(context, data, made)
     submission = jobs.submit_finetuning(
         context.workspace, made.component, made.model, request, force=context.settings.finetune.force

@@ -61,13 +61,13 @@ def _on_cluster(context: Context) -> tuple[DataCard, str]:
             f"data.where = cluster: the job needs data.cluster (name, size), and cannot see data.source {data.source}: "
             "register it as a data asset and give azureml:NAME:VERSION, or prepare it here with data.where = runner"
         )
-    ensure_cluster(workspace, data.cluster)
+    ensure_cluster(workspace, data.cluster, section="data.cluster")
     inputs = _inputs(context)
     digest = hashlib.sha256(data.conversations.model_dump_json().encode()).hexdigest()[:8]
     name = f"prepare-{context.run}-{digest}"
     place = f"azureml://datastores/workspaceblobstore/paths/prepared/{name}"
     submission = submit_component(
-        workspace, SPEC, inputs, name=name, experiment="prepare", compute=data.cluster.name, places={"data": place}
+        workspace, SPEC, inputs, name=name, experiment="prepare", cluster=data.cluster, places={"data": place}
     )
     context.say(str(submission))
     with progress(context.console) as show:

@@ -70,7 +70,7 @@ def _make(loaded: Settings, location: str, *, dry_run: bool) -> None:
         (
             f"cluster {wanted.name} of at most {wanted.max_instances} {wanted.size}, which costs nothing while idle",
             lambda: setup.has_cluster(workspace, wanted.name),
-            lambda: cluster.ensure_cluster(client.connect(workspace), wanted),
+            lambda: cluster.ensure_cluster(client.connect(workspace), wanted, section="finetune.cluster"),
         ),
         (
             f"endpoint {endpoint}, which costs nothing without a deployment",

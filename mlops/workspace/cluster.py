@@ -79,39 +79,40 @@ def find(workspace: Workspace, name: str) -> AmlCompute | None:
     return cluster
 
 
-def check(cluster: Any, wanted: ClusterSettings) -> None:
-    """Raise InputError, AzureError if its nodes could not be had, for a cluster that the job cannot run on."""
+def check(cluster: Any, wanted: ClusterSettings, *, section: str) -> None:
+    """Raise InputError, AzureError if its nodes could not be had, for a cluster that the job cannot run on.
+
+    `section` is where the settings say which cluster is wanted.
+    """
     if cluster.type.lower() != "amlcompute":
-        raise InputError(
-            f"compute {wanted.name} is a {cluster.type}, not a cluster: name another in finetune.cluster.name"
-        )
+        raise InputError(f"compute {wanted.name} is a {cluster.type}, not a cluster: name another in {section}.name")
     if states.word(cluster.provisioning_state).lower() == "failed":
         raise AzureError(
             f"cluster {wanted.name} is in a failed state: {cluster.provisioning_errors}. Delete it, or name another "
-            "in finetune.cluster.name"
+            f"in {section}.name"
         )
     if cluster.size.lower() != wanted.size.lower():
         raise InputError(
-            f"cluster {wanted.name} has size {cluster.size}, finetune.cluster.size is {wanted.size}: a cluster's size "
+            f"cluster {wanted.name} has size {cluster.size}, {section}.size is {wanted.size}: a cluster's size "
             "cannot change; change one of the two settings"
         )
     if cluster.max_instances < wanted.num_nodes:
         raise InputError(
-            f"cluster {wanted.name} has at most {cluster.max_instances} nodes, finetune.cluster.num_nodes is "
+            f"cluster {wanted.name} has at most {cluster.max_instances} nodes, {section}.num_nodes is "
             f"{wanted.num_nodes}: the job would wait for ever; ask for fewer, or give the cluster more"
         )
     if cluster.tier and cluster.tier.lower().replace("_", "") != wanted.tier.replace("_", ""):
         raise InputError(
-            f"cluster {wanted.name} is {cluster.tier}, finetune.cluster.tier is {wanted.tier}: the estimate would be "
+            f"cluster {wanted.name} is {cluster.tier}, {section}.tier is {wanted.tier}: the estimate would be "
             "of another price; change one of the two settings"
         )
 
 
-def ensure_cluster(workspace: Workspace, settings: ClusterSettings) -> None:
-    """Create the cluster if there is none of its name, else check it; serverless needs none."""
+def ensure_cluster(workspace: Workspace, settings: ClusterSettings, *, section: str) -> None:
+    """Create the cluster of a section of the settings if there is none, else check it; serverless needs none."""
     if settings.is_serverless:
         return
-    check(find(workspace, settings.name) or _create(workspace, settings), settings)
+    check(find(workspace, settings.name) or _create(workspace, settings), settings, section=section)
 
 
 def _create(workspace: Workspace, settings: ClusterSettings) -> AmlCompute:

@@ -148,10 +148,10 @@ def submit_component(
     *,
     name: str,
     experiment: str,
-    compute: str,
+    cluster: ClusterSettings,
     places: Mapping[str, str] = MappingProxyType({}),
 ) -> Submission:
-    """Submit a component of ours as a pipeline of one step, whose outputs are the component's.
+    """Submit a component of ours as a pipeline of one step on one node, whose outputs are the component's.
 
     Inputs are numbers, texts, or (type, path) pairs; `places` says where an output goes, if not among the job's own.
     A pipeline, because a job alone has no optional inputs.
@@ -164,10 +164,11 @@ def submit_component(
 
     def one_step() -> dict[str, Any]:
         step = component(**{**inputs, **values})
+        _place(step, cluster.model_copy(update={"num_nodes": 1}))
         return {output: step.outputs[output] for output in component.outputs}
 
     with azure_errors(f"build the job of {spec.name}"):
-        job = pipeline(one_step, name=name, default_compute=compute)()
+        job = pipeline(one_step, name=name, default_compute=cluster.name)()
     job.name = name
     for output, path in places.items():
         job.outputs[output] = Output(type="uri_folder", path=path)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 A100 = "Standard_NC24ads_A100_v4"
 WANTED = ClusterSettings(name="gpu", size=A100, tier="dedicated", max_instances=4, idle_s=120, num_nodes=2)
+SECTION = "finetune.cluster"
 GOOD = {"type": "amlcompute", "provisioning_state": "Succeeded", "provisioning_errors": None} | {
     "size": A100.upper(),
     "max_instances": 4,
@@ -38,8 +39,8 @@ class State(str, Enum):  # noqa: UP042 - as the SDK's own, whose `str` is not th
 
 def test_a_cluster_as_asked_is_taken() -> None:
     """Sizes compare without case; a tier the service does not tell is not doubted."""
-    cluster.check(SimpleNamespace(**GOOD), WANTED)
-    cluster.check(SimpleNamespace(**GOOD | {"tier": None}), WANTED)
+    cluster.check(SimpleNamespace(**GOOD), WANTED, section=SECTION)
+    cluster.check(SimpleNamespace(**GOOD | {"tier": None}), WANTED, section=SECTION)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_a_cluster_as_asked_is_taken() -> None:
 def test_each_reason_has_its_message(found: dict[str, object], kind: type[Exception], message: str) -> None:
     """Failed, wrong size, too few nodes, another tier, no cluster at all."""
     with pytest.raises(kind, match=message.replace(".", r"\.")):
-        cluster.check(SimpleNamespace(**GOOD | found), WANTED)
+        cluster.check(SimpleNamespace(**GOOD | found), WANTED, section=SECTION)
 
 
 def test_it_is_made_as_the_settings_say(ml: MLClient, unique: str) -> None:
@@ -64,18 +65,18 @@ def test_it_is_made_as_the_settings_say(ml: MLClient, unique: str) -> None:
     name = f"c{unique[-8:]}"
     wanted = WANTED.model_copy(update={"name": name, "tier": "low_priority", "identity": "system_assigned"})
     for _ in range(2):
-        cluster.ensure_cluster(Workspace(ml, None), wanted)
+        cluster.ensure_cluster(Workspace(ml, None), wanted, section=SECTION)
     made = ml.compute.get(name)
     assert (made.min_instances, made.max_instances, made.idle_time_before_scale_down) == (0, 4, 120)
     assert made.tier == "low_priority"
     assert made.identity.type == "system_assigned"
     with pytest.raises(InputError, match="is low_priority, finetune"):
-        cluster.ensure_cluster(Workspace(ml, None), wanted.model_copy(update={"tier": "dedicated"}))
+        cluster.ensure_cluster(Workspace(ml, None), wanted.model_copy(update={"tier": "dedicated"}), section=SECTION)
 
 
 def test_serverless_needs_no_cluster() -> None:
     """Nothing is asked of the workspace."""
-    cluster.ensure_cluster(Workspace(None, None), WANTED.model_copy(update={"name": "serverless"}))
+    cluster.ensure_cluster(Workspace(None, None), WANTED.model_copy(update={"name": "serverless"}), section=SECTION)
 
 
 class Prices(BaseHTTPRequestHandler):
