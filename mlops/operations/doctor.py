@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -15,17 +16,22 @@ from pathlib import Path
 from typing import Final
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from mlops.compute.allow_list import check_size
 from mlops.compute.lifecycle import lifecycle
+from mlops.compute.serving import check_quota
 from mlops.credentials import IDS, REQUEST
 from mlops.errors import MlopsError
 from mlops.operations import endpoint as endpoints_seen
 from mlops.operations.site import Site
-from mlops.workspace import assets, cluster, endpoints, states
+from mlops.rollout.writer import SUCCEEDED
+from mlops.workspace import assets, cluster, quota, states
 from mlops.workspace.assets import FoundationModel
+from mlops.workspace.endpoints import Endpoint
 
 LOCK: Final = Path(__file__).parents[2] / "requirements.lock"
+PROJECT: Final = "chat-mlops"
 FREE_GB: Final = 5
 """What data, a model and its checkpoints take on a laptop."""
 
@@ -62,7 +68,7 @@ class Doctor:
             yield (done := examined(check))
             if done.level is Level.FAILURE and check == self.workspace:
                 return
-        yield from map(examined, (self.model, self.size, self.quota, self.cluster, self.endpoint))
+        yield from map(examined, (self.model, self.size, self.quota, self.cluster, self.serving_quota, self.endpoint))
 
     def settings(self) -> Outcome:
         """Name the environment and its endpoint."""
@@ -79,9 +85,11 @@ class Doctor:
         life = lifecycle(self._model.tags, is_archived=self._model.is_archived)
         said = f"{self._model.name} version {self._model.version}: {life.describe(today)}"
         if not life.over(today):
-            return Level.WARNING if life.retirement else Level.OK, said
+            if not life.retirement:
+                return Level.OK, said
+            return Level.WARNING, f"{said}; choose another finetune.preset until then"
         if wanted.allow_retired:
-            return Level.WARNING, f"{said}; finetune.model.allow_retired insists"
+            return Level.WARNING, f"{said}; finetune.model.allow_retired insists: be ready to choose another"
         return Level.FAILURE, f"{said}: choose another finetune.preset, see `mlops plan`"
 
     def size(self) -> Outcome:
@@ -99,7 +107,9 @@ class Doctor:
             return Level.FAILURE, f"{wanted.size} is not offered in this region: choose another finetune.cluster.size"
         left, needed = cluster.quota(self._site.workspace, size, wanted.tier), size.vcpus * wanted.num_nodes
         if left is None:
-            return Level.WARNING, f"the service names no quota for {size.family}; {needed} vCPUs are needed"
+            return Level.WARNING, (
+                f"the service names no quota for {size.family}, {needed} vCPUs are needed: look at Quotas in the portal"
+            )
         warning = left.check(needed, size=size.name)
         said = f"{left.left} of {left.limit} vCPUs of {left.family} are free, {needed} are needed"
         return (Level.WARNING, warning) if warning else (Level.OK, said)
@@ -115,16 +125,25 @@ class Doctor:
                 f"{wanted.name} has size {found.size}, finetune.cluster.size is {wanted.size}: change one of the two"
             )
         state = states.word(found.provisioning_state).lower()
-        return Level.FAILURE if state == "failed" else Level.OK, f"{wanted.name}: {found.size}, {state}"
+        if state == "failed":
+            return Level.FAILURE, f"{wanted.name} has failed: delete it, and finetune creates it again"
+        return Level.OK, f"{wanted.name}: {found.size}, {state}"
+
+    def serving_quota(self) -> Outcome:
+        """Look up whether the region has the vCPUs for another deployment beside the one that serves."""
+        wanted, found = self._site.settings.deploy, self._site.look()
+        there = found.traffic if found else {}
+        if idle := [name for name, weight in there.items() if not weight]:
+            return Level.OK, f"the next deployment takes the place of {idle[0]}, which is idle"
+        offered = quota.offer(self._site.workspace, wanted.instance_type)
+        return Level.OK, check_quota(offered, num_instances=wanted.instance_count, num_deployments=len(there))
 
     def endpoint(self) -> Outcome:
         """Look up who serves, and whether a rollout is under way."""
-        found = endpoints.find(self._site.workspace, self._site.endpoint)
+        found = self._site.look()
         if found is None:
             return Level.OK, f"{self._site.endpoint} does not exist yet: deploy creates it"
-        serving = ", ".join(f"{name} {weight} %" for name, weight in found.traffic.items() if weight)
-        level = Level.OK if serving else Level.WARNING
-        return level, f"{found.name}: {serving or 'nobody serves'}; {endpoints_seen.progress(found)}"
+        return health(found)
 
     @cached_property
     def _model(self) -> FoundationModel:
@@ -140,9 +159,25 @@ def examined(check: Callable[[], Outcome]) -> Check:
     return Check(check.__name__.replace("_", "-"), level, said)
 
 
+def health(endpoint: Endpoint) -> Outcome:
+    """Look at the deployments that users meet: each must have succeeded."""
+    told = endpoints_seen.progress(endpoint)
+    if not endpoint.live:
+        return Level.WARNING, f"{endpoint.name}: nobody serves; {told}. Make a release"
+    serving = ", ".join(f"{name} {weight} %" for name, weight in endpoint.live.items())
+    down = {name: endpoint.states.get(name, "gone") for name in (*endpoint.live, *endpoint.mirror)}
+    if bad := [f"{name} is {state}" for name, state in down.items() if state != SUCCEEDED]:
+        return Level.FAILURE, (
+            f"{endpoint.name}: {serving}, but {', '.join(bad)}: take it back with `mlops rollback`, or deploy it again"
+        )
+    return Level.OK, f"{endpoint.name}: {serving}; {told}"
+
+
 def python() -> Outcome:
-    """Look at the interpreter."""
-    version = ".".join(map(str, sys.version_info[:3]))
+    """Compare the interpreter with what the packages are made for."""
+    version, wanted = platform.python_version(), metadata.metadata(PROJECT)["Requires-Python"]
+    if version not in SpecifierSet(wanted):
+        return Level.FAILURE, f"Python {version} at {sys.prefix}: install Python {wanted}"
     return Level.OK, f"Python {version} at {sys.prefix}"
 
 
@@ -168,7 +203,10 @@ def disk() -> Outcome:
     """Look at the room in this folder."""
     free = shutil.disk_usage(Path.cwd()).free / 1e9
     if free < FREE_GB:
-        return Level.WARNING, f"{free:.1f} GB are free here: data and models of a release take up to {FREE_GB} GB"
+        return (
+            Level.WARNING,
+            f"{free:.1f} GB are free here: a release takes up to {FREE_GB} GB: delete runs, or work on another disk",
+        )
     return Level.OK, f"{free:.0f} GB are free"
 
 

@@ -6,17 +6,25 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.console import Console
 
+from mlops.compute.serving import Offer
 from mlops.errors import InputError
 from mlops.operations import doctor
-from mlops.operations.doctor import Check, Level, examined
+from mlops.operations.doctor import Check, Doctor, Level, examined
+from mlops.operations.site import Site
+from mlops.settings import load
+from mlops.workspace.endpoints import Endpoint
 from tests.operations.conftest import VARIABLES
 
 if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
+
     from tests.operations.conftest import Place
 
 pytestmark = pytest.mark.xdist_group("endpoints")
@@ -36,7 +44,7 @@ def test_a_site_that_can_release_has_no_failure(place: Place) -> None:
     assert result.returncode == 0, result.stderr
     assert [*checks] == [
         *("python", "packages", "disk", "settings", "sign-in"),
-        *("workspace", "model", "size", "quota", "cluster", "endpoint"),
+        *("workspace", "model", "size", "quota", "cluster", "serving-quota", "endpoint"),
     ]
     assert not [check for check in checks.values() if check["level"] == "failure"]
     assert "blue 100 %" in checks["endpoint"]["said"]
@@ -79,3 +87,49 @@ def test_a_job_of_github_that_may_not_sign_in_is_told_why(monkeypatch: pytest.Mo
     assert level is Level.FAILURE
     assert "ACTIONS_ID_TOKEN_REQUEST_URL" in said
     assert "id-token: write" in said
+
+
+@pytest.mark.parametrize(
+    ("states", "live", "mirror", "level", "told"),
+    [
+        ("Succeeded", {"blue": 100}, {}, Level.OK, "chat: blue 100 %; no rollout has been here"),
+        ("Failed", {"blue": 100}, {}, Level.FAILURE, "blue is Failed: take it back with `mlops rollback`"),
+        ("Failed", {"green": 100}, {}, Level.OK, "chat: green 100 %"),
+        ("Updating", {"green": 100}, {"blue": 10}, Level.FAILURE, "but blue is Updating"),
+        ("Succeeded", {"yellow": 100}, {}, Level.FAILURE, "but yellow is gone"),
+        ("Succeeded", {}, {}, Level.WARNING, "nobody serves; no rollout has been here. Make a release"),
+    ],
+)
+def test_who_serves_must_have_succeeded(
+    states: str, live: dict[str, int], mirror: dict[str, int], level: Level, told: str
+) -> None:
+    """A weight alone is no health; what nobody meets may be in any state."""
+    both = {"blue": states, "green": "Succeeded"}
+    found = Endpoint("chat", "https://x", live, mirror, {}, both, {}, {})
+    said = doctor.health(found)
+    assert said[0] is level
+    assert told in said[1]
+
+
+def test_another_python_than_the_packages_are_made_for_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """3.11 and later; what is needed is named."""
+    assert doctor.python()[0] is Level.OK
+    monkeypatch.setattr(doctor.platform, "python_version", lambda: "3.10.4")
+    level, said = doctor.python()
+    assert level is Level.FAILURE
+    assert said.startswith("Python 3.10.4 at ")
+    assert said.endswith("install Python >=3.11")
+
+
+def test_a_second_deployment_that_does_not_fit_is_told_beforehand(mocker: MockerFixture) -> None:
+    """Not by `deploy`, after training was paid; an idle color gives up its place."""
+    site = Site("local", load("local", variables={}), Console(quiet=True))
+    mocker.patch.object(Site, "workspace")
+    mocker.patch.object(doctor.quota, "offer", return_value=Offer("Standard_NC24ads_A100_v4", 24, "A100", 24, 24))
+    serving = Endpoint("chat", "https://x", {"blue": 100}, {}, {}, {"blue": "Succeeded"}, {}, {})
+    look = mocker.patch.object(Site, "look", return_value=serving)
+    short = examined(Doctor(site).serving_quota)
+    assert (short.name, short.level) == ("serving-quota", Level.FAILURE)
+    assert "0 of 24 are left" in short.said
+    look.return_value = replace(serving, traffic={"blue": 100, "green": 0})
+    assert examined(Doctor(site).serving_quota).level is Level.OK
