@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "changes": {"github"},
     "bootstrap": set(),
     "stage": PURE | {"datasets", "github", "settings", "workspace", "reports"},
-    "operations": PURE | {"compute", "credentials", "settings", "workspace", "reports", "rollout"},
+    "operations": PURE | {"compute", "credentials", "settings", "workspace", "reports", "rollout", "runs"},
     "runs": PURE | {"stage"},
     "studio": PURE | {"reports", "rollout", "runs", "settings", "workspace"},
     "commands": PURE

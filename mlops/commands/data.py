@@ -94,7 +94,7 @@ def serving(run: str, environment: str) -> None:
     """Fetch what the model that serves users was trained on, as the data of a run."""
     from mlops import settings
     from mlops.workspace import client, endpoints
-    from mlops.workspace.assets import download_data, model_tags
+    from mlops.workspace.assets import download_data, model_tags, parts
 
     loaded = settings.load(environment)
     workspace = client.reach(loaded.workspace)
@@ -102,8 +102,13 @@ def serving(run: str, environment: str) -> None:
     if endpoint is None or endpoint.stable is None:
         raise InputError(f"nothing serves in {environment} yet: make the first release by hand")
     model = endpoints.deployed_model(workspace, endpoint.name, endpoint.stable)
-    asset = model_tags(workspace, model)["data"]
-    _, name, version = asset.split(":")
+    asset = model_tags(workspace, model).get("data", "")
+    if (named := parts(asset)) is None:
+        raise InputError(
+            f"{endpoint.name} serves {model}, whose tag `data` names no data asset ({asset or 'there is none'}): these "
+            "stages did not register it. Make the first release by hand"
+        )
+    name, version = named
     folder = RUNS / run / "data"
     shutil.rmtree(folder, ignore_errors=True)
     found = download_data(workspace, name, version, folder / "asset")

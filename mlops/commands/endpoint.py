@@ -38,7 +38,7 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def status(environment: str, from_azure: bool, as_json: bool) -> None:
-    """Show the endpoint with its traffic and its rollout, the youngest jobs and models, and this month's cost."""
+    """Show the endpoint with its traffic and its rollout, the youngest runs, jobs and models, and what they cost."""
     import json
 
     from mlops.operations import endpoint, lineage
@@ -48,8 +48,10 @@ def status(environment: str, from_azure: bool, as_json: bool) -> None:
 
     site = Site.of(environment, terminal())
     found, rest = site.look(), overview(site)
+    made = lineage.made(site.workspace, site.find()) if from_azure else None
     if as_json:
-        print(json.dumps(endpoint.document(site.workspace, found) | rest.document, indent=2))
+        told = endpoint.document(site.workspace, found) | rest.document | (made.document if made else {})
+        print(json.dumps(told, indent=2))
         return
     if found:
         show(site.console, endpoint.table(site.workspace, found))
@@ -59,8 +61,8 @@ def status(environment: str, from_azure: bool, as_json: bool) -> None:
     for table in rest.tables:
         show(site.console, table)
     site.say(rest.cost)
-    if from_azure:
-        show(site.console, lineage.table(site.workspace, site.find()))
+    if made:
+        show(site.console, made.table)
 
 
 def rollback(environment: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from mlops.errors import InputError
 from mlops.reports.tables import Table
@@ -10,6 +11,8 @@ from mlops.workspace import deployments, endpoints
 from mlops.workspace.assets import model_tags
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mlops.workspace.client import Workspace
     from mlops.workspace.endpoints import Endpoint
 
@@ -22,8 +25,28 @@ MADE: Final = {
 """The tag of the model that names what a stage made."""
 
 
-def table(workspace: Workspace, endpoint: Endpoint) -> Table:
-    """Return what each stage made for the deployment that serves, and the digest of its record.
+@dataclass(frozen=True)
+class Lineage:
+    """What each stage made for the deployment that serves, and the digest of its record."""
+
+    run: str
+    stages: Mapping[str, tuple[str, str]]
+
+    @property
+    def table(self) -> Table:
+        """Return it for people."""
+        rows = tuple((stage, what, digest[:12]) for stage, (what, digest) in self.stages.items())
+        return Table(f"Run {self.run}", ("stage", "made", "record"), rows)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Return it for programs."""
+        stages = {stage: {"made": what, "record": digest} for stage, (what, digest) in self.stages.items()}
+        return {"lineage": {"run": self.run, "stages": stages}}
+
+
+def made(workspace: Workspace, endpoint: Endpoint) -> Lineage:
+    """Return where the model that serves comes from.
 
     Raises InputError if nothing serves.
     """
@@ -32,9 +55,7 @@ def table(workspace: Workspace, endpoint: Endpoint) -> Table:
     model = endpoints.deployed_model(workspace, endpoint.name, endpoint.stable)
     of_model = model_tags(workspace, model)
     digests = deployments.tags(workspace, endpoint.name, endpoint.stable)
-    made = {stage: of_model.get(tag, "") for stage, tag in MADE.items()} | {
-        "register": model,
-        "deploy": endpoint.stable,
-    }
-    rows = tuple((stage, what, digests.get(f"record-{stage}", "")[:12]) for stage, what in made.items())
-    return Table(f"Run {digests.get('run', 'unknown')}", ("stage", "made", "record"), rows)
+    of_stages = {stage: of_model.get(tag, "") for stage, tag in MADE.items()}
+    of_stages |= {"register": model, "deploy": endpoint.stable}
+    stages = {stage: (what, digests.get(f"record-{stage}", "")) for stage, what in of_stages.items()}
+    return Lineage(digests.get("run", "unknown"), stages)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -183,9 +184,21 @@ def _download(workspace: Workspace, uri: str, folder: Path) -> Path:
     return folder
 
 
+def parts(id: str) -> tuple[str, str] | None:  # noqa: A002 - the word of the records
+    """Return name and version of an asset of the workspace, or None of an id that names no such asset.
+
+    >>> parts("azureml:chat:7"), parts("azureml://registries/azureml/models/Phi-4/versions/7")
+    (('chat', '7'), None)
+    """
+    found = re.fullmatch(r"azureml:([^:/]+):([^:/]+)", id)
+    return (found[1], found[2]) if found else None
+
+
 def model_tags(workspace: Workspace, id: str) -> dict[str, str]:  # noqa: A002 - the word of the records
-    """Return the tags of a registered model, `azureml:<name>:<version>`."""
-    _, name, version = id.split(":")
+    """Return the tags of a registered model, `azureml:<name>:<version>`; none of another, such as a registry's."""
+    if (found := parts(id)) is None:
+        return {}
+    name, version = found
     with azure_errors(f"look up model {id}"):
         return dict(workspace.ml.models.get(name, version).tags)
 

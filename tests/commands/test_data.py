@@ -5,14 +5,22 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
 
+from mlops.commands import data
 from mlops.datasets.card import describe
 from mlops.datasets.prepare import prepare_splits
 from mlops.datasets.settings import DataSettings
+from mlops.errors import InputError
 from mlops.reports.data_card import write
+from mlops.workspace import assets, client, endpoints
+from mlops.workspace.endpoints import Endpoint
+
+if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
 
 
 def mlops(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -85,3 +93,28 @@ def test_rows_must_be_a_number(folder: Path) -> None:
     done = mlops(folder, "show", "monday", "--rows", "-1")
     assert done.returncode == 2
     assert "give 1 or more" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("model", "tags", "said"),
+    [
+        ("azureml:theirs:1", {}, "there is none"),
+        ("azureml:theirs:1", {"data": "s3://bucket"}, "s3://bucket"),
+        ("azureml://registries/azureml/models/Phi-4/versions/7", {"data": "azureml:chat:1"}, "there is none"),
+    ],
+)
+def test_a_model_that_others_registered_has_no_data_to_fetch(
+    model: str, tags: dict[str, str], said: str, mocker: MockerFixture
+) -> None:
+    """Without our tag, or from a registry: a sentence that names the model, and what to do."""
+    serving = Endpoint("chat", "https://x", {"blue": 100}, {}, {}, {"blue": "Succeeded"}, {}, {})
+    workspace: Any = mocker.MagicMock()
+    workspace.ml.models.get.return_value.tags = tags
+    mocker.patch.object(client, "reach", return_value=workspace)
+    mocker.patch.object(endpoints, "find", return_value=serving)
+    mocker.patch.object(endpoints, "deployed_model", return_value=model)
+    download = mocker.patch.object(assets, "download_data")
+    with pytest.raises(InputError) as refused:
+        data.serving("old", "local")
+    assert f"chat serves {model}, whose tag `data` names no data asset ({said})" in str(refused.value)
+    download.assert_not_called()

@@ -51,7 +51,9 @@ def test_an_operator_sees_and_takes_back_what_was_rolled_out(place: Place, mlops
     assert (code, "echo" in said, "100 %" in said) == (0, True, True)
     assert "rollout run of green: COMMITTED" in said
     assert "fine-tuning this month: " in said
-    told = json.loads(mlops("status", "--json")[1])
+    told = json.loads(mlops("status", "--from-azure", "--json")[1])
+    assert told["lineage"]["stages"]["deploy"]["made"] == "green"
+    assert told["deployments_usd_a_day"] + told["deployments_of_unknown_price"] > 0
     assert {name: each["traffic"] for name, each in told["deployments"].items()} == {"blue": 0, "green": 100}
     assert told["rollout"].startswith("rollout run of green: COMMITTED")
     crumb = json.loads(mlops("rollout", "status", "--json")[1])
