@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Final
 
 OUTPUT: Final = "GITHUB_OUTPUT"
 EXPECTED: Final = "RECORD_DIGEST"
+RELEASE: Final = "RELEASE_INPUTS"
 
 
 def output(**values: str) -> None:
@@ -20,3 +22,13 @@ def output(**values: str) -> None:
 def expected_digest() -> str | None:
     """Return the digest that the job before gave its record: an artifact can be exchanged, a job's output cannot."""
     return os.environ.get(EXPECTED) or None
+
+
+def release_inputs() -> dict[str, str] | None:
+    """Return what the release was started with that this job is a part of, as far as it was said; None elsewhere."""
+    text = os.environ.get(RELEASE)
+    if not text:
+        return None
+    said = json.loads(text) or {}  # a push has none
+    names = ("preset", "source", "percentage", "override")
+    return {name: said[name] for name in names if said.get(name)}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from mlops import stage
+from mlops import github, stage
 from mlops.datasets.whole import write_whole
 from mlops.errors import Detached, RecordError, Refusal
 from mlops.finetuning.names import display_name
@@ -36,8 +36,8 @@ def finetune(context: Context, data: DataAsset) -> FineTuningJob:
     _show(context, made)
     if made.refusal:
         raise Refusal(f"finetune: {made.refusal}")
-    ensure_cluster(context.workspace, context.settings.finetune.cluster, section="finetune.cluster")
     request = _request(context, data, made)
+    ensure_cluster(context.workspace, context.settings.finetune.cluster, section="finetune.cluster")
     submission = jobs.submit_finetuning(
         context.workspace, made.component, made.model, request, force=context.settings.finetune.force
     )
@@ -48,8 +48,7 @@ def finetune(context: Context, data: DataAsset) -> FineTuningJob:
         raise Detached(f"finetune: job {name} goes on by itself; run the stage again, anywhere, to attach to it")
     made = _as_planned(context, made, name)
     measured = _measure(context, made, name, *_follow(context, made, name))
-    if not submission.new:
-        pending.settle(context.workspace, name)
+    pending.settle(context.workspace, name)
     return FineTuningJob(
         data=data,
         name=name,
@@ -92,6 +91,10 @@ def _as_planned(context: Context, made: Recipe, name: str) -> Recipe:
 def _request(context: Context, data: DataAsset, made: Recipe) -> FinetuningRequest:
     """Return the request; its name is the idempotency key, so the same inputs are the same job, whoever asks."""
     parameters, second = made.parameters.values, made.alignment
+    tags = {"idempotency_key": made.key, "content_hash": data.content_hash, "run": context.run}
+    if context.settings.finetune.detach or github.release_inputs() is not None:
+        # From the submission on, whatever becomes of this runner.
+        tags |= pending.tag(_inputs(context))
     return FinetuningRequest(
         name=f"finetune-{made.key}",
         display_name=display_name(
@@ -107,20 +110,18 @@ def _request(context: Context, data: DataAsset, made: Recipe) -> FinetuningReque
         alignment=AlignmentRequest(second.component, second.preferences.uri, second.parameters.values)
         if second
         else None,
-        tags={"idempotency_key": made.key, "content_hash": data.content_hash, "run": context.run},
+        tags=tags,
     )
 
 
 def _inputs(context: Context) -> dict[str, str]:
-    """Return the inputs with which the release workflow comes to the same job again."""
-    data = context.settings.data
-    return {
-        "environment": context.environment,
-        "run": context.run,
-        "preset": context.settings.finetune.preset,
-        "source": data.source,
-        "percentage": "" if data.percentage is None else f"{data.percentage:g}",
-    }
+    """Return the inputs with which the release workflow comes to the same job again: its own, else the settings'."""
+    inputs, settings = github.release_inputs(), context.settings
+    if inputs is None:
+        inputs = {"preset": settings.finetune.preset, "source": settings.data.source}
+        inputs |= {"percentage": f"{settings.data.percentage:g}"} if settings.data.percentage else {}
+        inputs |= {"override": settings.gate.override} if settings.gate.override else {}
+    return {"environment": context.environment, "run": context.run} | inputs
 
 
 def _follow(context: Context, made: Recipe, name: str) -> tuple[Snapshot, dict[str, list[Point]]]:
@@ -136,6 +137,8 @@ def _follow(context: Context, made: Recipe, name: str) -> tuple[Snapshot, dict[s
             raise Refusal(f"finetune: job {name} is canceled") from None
         context.say(f"job {name} goes on by itself; run the stage again to attach to it")
         raise
+    if snapshot.status != "Completed":
+        pending.settle(context.workspace, name)  # it is said here that it ended badly, and need not be said again
     jobs.check(snapshot, name, log=context.folder / "finetune.log")
     return snapshot, history
 

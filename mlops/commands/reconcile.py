@@ -1,4 +1,4 @@
-"""`mlops reconcile`: go on with the runs whose training has ended without a runner."""
+"""`mlops reconcile`: go on with the runs whose training has ended without a runner, detached or lost."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def reconcile(environment: str) -> None:
-    """Start the release of each run whose training has completed: it attaches to the job and goes on from there."""
+    """Start the release of each run whose training has ended unseen: it attaches to the job and goes on from there."""
+    from datetime import UTC, datetime
+
     from mlops import settings
     from mlops.errors import AzureError
     from mlops.workspace import client, pending
@@ -39,12 +41,15 @@ def reconcile(environment: str) -> None:
         print(f"no run of {environment} waits for a job")
     failed = []
     for found in waiting:
-        print(f"run {found.inputs['run']}: job {found.job} is {found.status}")
-        if found.status == "Completed":
+        said = f"run {found.inputs['run']}: job {found.job.name} is {found.job.status}"
+        print(said)
+        if not found.is_left(datetime.now(UTC)):
+            continue
+        if found.job.status == "Completed":
             _release(workspace, found)
-        elif found.has_ended:
-            failed.append(f"run {found.inputs['run']}: job {found.job} is {found.status}: start a new release")
-            pending.settle(workspace, found.job)
+        else:
+            failed.append(f"{said}: start a new release")
+            pending.settle(workspace, found.job.name)
     if failed:
         raise AzureError("\n".join(failed))
 
@@ -68,5 +73,5 @@ def _release(workspace: Workspace, found: Pending) -> None:
             f"gh could not start {WORKFLOW} for run {found.inputs['run']}: {result.stderr.strip()}. Give the job "
             "`permissions: actions: write` and GH_TOKEN"
         )
-    pending.settle(workspace, found.job)
+    pending.settle(workspace, found.job.name)
     print(f"  {WORKFLOW} goes on with it")

@@ -1,46 +1,67 @@
-"""Runs whose training goes on without a runner: the job's own tag says how to go on with them."""
+"""Runs that wait for their training: the job's own tag says how to go on with them if their runner is lost."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from mlops.errors import InputError
+from mlops.workspace import history
 from mlops.workspace.errors import azure_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from mlops.workspace.client import Workspace
+    from mlops.workspace.history import Job
 
 PENDING: Final = "pending"
-ENDED: Final = ("Completed", "Failed", "Canceled")
+LONGEST_TAG: Final = 256
+"""Characters that Azure ML takes as the value of a tag."""
+LOST_AFTER: Final = timedelta(minutes=2)
+"""A runner that follows a job sees its end within seconds, and settles."""
 
 
 @dataclass(frozen=True)
 class Pending:
     """A fine-tuning job that a run waits for; `inputs` are those that start the run's release again."""
 
-    job: str
-    status: str
+    job: Job
     inputs: Mapping[str, str]
 
-    @property
-    def has_ended(self) -> bool:
-        """Return whether there is nothing more to wait for."""
-        return self.status in ENDED
+    def is_left(self, now: datetime) -> bool:
+        """Return whether the job ended so long ago that nobody follows it."""
+        return self.job.is_over and (self.job.ended is None or now - self.job.ended > LOST_AFTER)
+
+
+def tag(inputs: Mapping[str, str]) -> dict[str, str]:
+    """Return the tag of a job that a run waits for.
+
+    Raises InputError if Azure ML would not take it.
+    """
+    value = json.dumps(dict(inputs), ensure_ascii=False, separators=(",", ":"))
+    if len(value) > LONGEST_TAG:
+        raise InputError(
+            f"{value} must be kept as a tag of the job, to go on with the release if its runner is lost: it has "
+            f"{len(value)} characters, {LONGEST_TAG} are the most. Shorten the override or the source"
+        )
+    return {PENDING: value}
 
 
 def mark(workspace: Workspace, job: str, inputs: Mapping[str, str]) -> None:
-    """Tag a job as one that a run waits for; the tag's value is at most 256 characters long in Azure."""
+    """Tag a job as one that a run waits for."""
     with azure_errors(f"tag job {job}"):
-        workspace.ml.jobs.update(job, tags={PENDING: json.dumps(dict(inputs))})
+        workspace.ml.jobs.update(job, tags=tag(inputs))
 
 
 def settle(workspace: Workspace, job: str) -> None:
-    """Say on a job that no run waits for it any longer."""
+    """Say on a job that no run waits for it any longer, if one did."""
     with azure_errors(f"tag job {job}"):
-        workspace.ml.jobs.update(job, tags={PENDING: ""})
+        if workspace.ml.jobs.get(job).tags.get(PENDING):
+            workspace.ml.jobs.update(job, tags={PENDING: ""})
 
 
 def find(workspace: Workspace, environment: str) -> Iterator[Pending]:
@@ -50,4 +71,4 @@ def find(workspace: Workspace, environment: str) -> Iterator[Pending]:
     for job in tagged:
         inputs = json.loads(job.tags[PENDING])
         if inputs["environment"] == environment:
-            yield Pending(job.name, str(getattr(job.status, "value", job.status)), inputs)
+            yield Pending(history.job(workspace, job.name), inputs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from mlops.errors import AzureError
 from mlops.settings import load
 from mlops.workspace import pending
 from mlops.workspace.client import Workspace, connect
+from mlops.workspace.history import ENDED
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -44,6 +46,7 @@ def gh(tmp_path: Path, emulator: Home, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AZUREML_EMULATOR_HOME", str(emulator.root))
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("STATUS", "0")
+    monkeypatch.setattr(pending, "LOST_AFTER", timedelta(0))
     return tmp_path / "told"
 
 
@@ -51,7 +54,7 @@ def ended(ml: MLClient, line: str) -> str:
     """Return the name of a job that ran a command line to its end."""
     job = ml.jobs.create_or_update(command(command=line, environment=ENVIRONMENT))
     deadline = time.monotonic() + 60
-    while ml.jobs.get(job.name).status not in pending.ENDED:
+    while ml.jobs.get(job.name).status not in ENDED:
         assert time.monotonic() < deadline
     return str(job.name)
 
@@ -87,6 +90,19 @@ def test_a_run_whose_job_failed_ends_in_red(gh: Path, ml: MLClient, workspace: W
         reconcile("local")
     assert not gh.exists()
     reconcile("local")
+
+
+def test_a_job_that_has_just_ended_is_left_to_its_runner(
+    gh: Path, ml: MLClient, workspace: Workspace, unique: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever follows it is about to go on: a second release of the run would only repeat what that one does."""
+    job = ended(ml, "true")
+    pending.mark(workspace, job, {"environment": "local", "run": unique})
+    monkeypatch.setattr(pending, "LOST_AFTER", timedelta(minutes=5))
+    reconcile("local")
+    assert not gh.exists()
+    pending.settle(workspace, job)
+    assert [found for found in pending.find(workspace, "local") if found.inputs["run"] == unique] == []
 
 
 def test_elsewhere_than_on_github_one_is_told_what_to_run(

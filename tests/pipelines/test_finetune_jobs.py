@@ -94,22 +94,31 @@ def submitted(emulator: Home, since: int) -> list[str]:
 def test_killed_at_every_point_it_pays_once(
     emulator: Home, emulator_environment: dict[str, str], tmp_path: Path, unique: str
 ) -> None:
-    """Between submission and record a client may die anywhere: the next one finds the job, and there is one."""
+    """Between submission and record a client may die anywhere: the next one finds the job, and there is one.
+
+    From the submission on the job says with which inputs the release is started again, until the job was seen to end.
+    """
     before = last_request(emulator)
     folder = tmp_path / "runs" / unique
     folder.mkdir(parents=True)
     (folder / "prepare.json").write_bytes(seal(data(unique)))
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    release = {
+        "RELEASE_INPUTS": json.dumps({"environment": "dev", "run": "", "override": "as agreed", "dry_run": False})
+    }
     result = subprocess.run(
         [sys.executable, Path(__file__).parent / "killed_client.py", SPEC, unique],
         cwd=tmp_path,
-        env=kept | emulator_environment | settings("true", unique) | {"PYTHONUNBUFFERED": "1"},
+        env=kept | emulator_environment | settings("true", unique) | {"PYTHONUNBUFFERED": "1"} | release,
         capture_output=True,
         text=True,
         check=True,
     )
     ends = re.findall(r"^(?:before|with|while|never).* (-?\d+)$", result.stdout, re.MULTILINE)
     assert ends == [str(-signal.SIGKILL)] * 4 + ["0"], result.stdout + result.stderr
+    waits = re.findall(r"^waits ?(.*)$", result.stdout, re.MULTILINE)
+    inputs = str({"environment": "dev", "run": unique, "override": "as agreed"})
+    assert waits == ["", inputs, inputs, "", ""]
     assert len(submitted(emulator, before)) == 1
     assert result.stdout.count("submitted job") == 0  # who submitted it died before it could say so
     assert result.stdout.count("attached to job") == 3

@@ -112,9 +112,16 @@ def test_a_release_is_the_seven_in_order(workflows: dict[str, Any]) -> None:
         assert jobs[stage]["with"]["digest"] == f"${{{{ needs.{before}.outputs.digest }}}}"
 
 
+def test_a_release_alone_is_gone_on_with(workflows: dict[str, Any]) -> None:
+    """Its training is told all it was started with, whoever calls it; a pull request's is nobody's to go on with."""
+    assert workflows["release"]["jobs"]["finetune"]["with"]["release"] == "${{ toJSON(inputs) }}"
+    assert workflows["schedule"]["jobs"]["release"]["uses"] == "./.github/workflows/release.yml"
+    assert "release" not in workflows["pull-request"]["jobs"]["finetune"]["with"]
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_is_one_job_of_its_name(stage: str, workflows: dict[str, Any]) -> None:
-    """Workflow, job and stage share a name; by hand and called, the inputs are the same but for the digest."""
+    """Workflow, job and stage share a name; by hand and called, the inputs are the same but for what a release says."""
     file = workflows[stage]
     assert (file["name"], list(file["jobs"])) == (stage, [stage])
     (step,) = [step for step in file["jobs"][stage]["steps"] if step["uses"] == "./.github/actions/stage"]
@@ -122,7 +129,9 @@ def test_a_stage_is_one_job_of_its_name(stage: str, workflows: dict[str, Any]) -
     names = list(STAGES)
     before = names[names.index(stage) - 1] if stage != names[0] else None
     assert step["with"].get("before") == before
-    assert set(file["on"]["workflow_call"]["inputs"]) - {"digest"} == set(file["on"]["workflow_dispatch"]["inputs"])
+    assert set(file["on"]["workflow_call"]["inputs"]) - {"digest", "release"} == set(
+        file["on"]["workflow_dispatch"]["inputs"]
+    )
 
 
 @pytest.mark.parametrize(("number", "stage"), list(enumerate(STAGES, start=1)))
