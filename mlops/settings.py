@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from mlops.layers import Layer
 
+ELSEWHERE: Final = {"hub", "azureml", "chitchat"}
 FOLDER: Final = Path(__file__).parent.parent / "pipelines" / "settings"
 
 
@@ -72,9 +73,12 @@ class PrepareSettings(DataSettings):
         return (name, version) if kind == "azureml" else None
 
     @property
-    def is_local(self) -> bool:
-        """Return whether the source is files of this machine."""
-        return self.source != "chitchat" and not self.source.startswith(("hub:", "azureml:"))
+    def local(self) -> tuple[str, ...]:
+        """Return which of the settings name files of this machine, each with what it names."""
+        benchmarks = self.contamination.benchmarks if self.contamination else ()
+        named = [("source", self.source), ("tokenizer", self.tokenizer or "hub:")]
+        named += [("contamination.benchmarks", str(path)) for path in benchmarks]
+        return tuple(f"data.{name} {path}" for name, path in named if path.partition(":")[0] not in ELSEWHERE)
 
 
 class AssetReference(Section):

@@ -56,10 +56,11 @@ def _on_cluster(context: Context) -> tuple[DataCard, str]:
     from mlops.workspace.jobs import download, follow, submit_component
 
     data, workspace = context.settings.data, context.workspace
-    if data.cluster is None or data.is_local:
+    if data.cluster is None or data.local:
         raise SettingsError(
-            f"data.where = cluster: the job needs data.cluster (name, size), and cannot see data.source {data.source}: "
-            "register it as a data asset and give azureml:NAME:VERSION, or prepare it here with data.where = runner"
+            "data.where = cluster: the job needs data.cluster (name, size), and cannot see files of this machine"
+            f"{''.join(f', {each}' for each in data.local)}: give azureml:NAME:VERSION, a data asset, as source and "
+            "hub:OWNER/NAME as tokenizer, leave benchmarks out, or prepare here with data.where = runner"
         )
     ensure_cluster(workspace, data.cluster, section="data.cluster")
     inputs = _inputs(context)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from itertools import count, islice
 from types import MappingProxyType
@@ -31,6 +32,8 @@ LAST_LINES: Final = 20
 LAST_JOBS: Final = 5
 ALIGNMENT: Final = "alignment"
 """The name of the step that learns from preferences: the variable that holds it in the pipeline."""
+HANDED_ON: Final = ("HF_ENDPOINT",)
+"""Variables that hold in our jobs as they do here: which mirror stands for the Hub. No secret is among them."""
 ENDED_BADLY: Final = ("Failed", "Canceled")
 
 
@@ -165,6 +168,7 @@ def submit_component(
     def one_step() -> dict[str, Any]:
         step = component(**{**inputs, **values})
         _place(step, cluster.model_copy(update={"num_nodes": 1}))
+        step.environment_variables = {name: os.environ[name] for name in HANDED_ON if os.environ.get(name)}
         return {output: step.outputs[output] for output in component.outputs}
 
     with azure_errors(f"build the job of {spec.name}"):

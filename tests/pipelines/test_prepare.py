@@ -56,10 +56,16 @@ def test_a_cluster_prepares_the_same_bytes(first: Released) -> None:
 
 
 def test_a_cluster_cannot_see_the_files_of_this_machine(first: Released) -> None:
-    """The mistake costs no job; the message names both ways out."""
-    result = first.site.program("prepare", "lost", MLOPS_DATA__WHERE="cluster", MLOPS_DATA__SOURCE="rows.jsonl")
+    """The mistake costs no job; the message names each file and the ways out."""
+    files = {"MLOPS_DATA__SOURCE": "rows.jsonl", "MLOPS_DATA__CONTAMINATION": "{ngram: 13, benchmarks: [b.txt]}"}
+    result = first.site.program(
+        "prepare", "lost", MLOPS_DATA__WHERE="cluster", MLOPS_DATA__TOKENIZER="models/phi", **files
+    )
     assert result.returncode == 2
-    assert "cannot see data.source rows.jsonl" in result.stderr + result.stdout
+    said = " ".join((result.stderr + result.stdout).split())
+    assert (
+        "this machine, data.source rows.jsonl, data.tokenizer models/phi, data.contamination.benchmarks b.txt" in said
+    )
 
 
 def test_a_data_asset_is_a_source(first: Released) -> None:

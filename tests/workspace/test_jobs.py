@@ -15,6 +15,7 @@ from mlops.workspace.client import Workspace
 from mlops.workspace.jobs import FinetuningRequest, submit_component, submit_finetuning
 
 SPECS = Path(__file__).parent.parent.parent / "pipelines" / "specs"
+MIRROR = "https://mirror.example.com"
 SIZE = "Standard_NC24ads_A100_v4"
 CLUSTER = ClusterSettings(name="gpu", size=SIZE, tier="dedicated", max_instances=4, idle_s=120, num_nodes=2)
 SERVERLESS = CLUSTER.model_copy(update={"name": "serverless"})
@@ -60,6 +61,18 @@ def test_a_component_of_ours_is_given_one_node_of_the_size(
     (step,) = job.jobs.values()
     assert (job.name, experiment, step.compute) == ("prepare-x", "prepare", compute)
     assert (step.resources.instance_type, step.resources.instance_count) == (instance_type, 1)
+
+
+@pytest.mark.parametrize(("mirror", "told"), [(MIRROR, {"HF_ENDPOINT": MIRROR}), ("", {})])
+def test_a_job_is_told_of_a_mirror_of_the_hub(
+    kept: Jobs, monkeypatch: pytest.MonkeyPatch, mirror: str, told: dict[str, str]
+) -> None:
+    """What is read here from a mirror is read there from it; an empty variable names none."""
+    monkeypatch.setenv("HF_ENDPOINT", mirror)
+    inputs = {"settings": ("uri_file", "azureml:settings:1")}
+    submit_component(workspace(kept), SPECS / "prepare.yml", inputs, name="x", experiment="prepare", cluster=CLUSTER)
+    (step,) = kept.submitted[0].jobs.values()
+    assert step.environment_variables == told
 
 
 @pytest.mark.parametrize(
