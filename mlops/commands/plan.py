@@ -32,6 +32,7 @@ def plan(environment: str, run: str, *, as_json: bool) -> None:
     from typing import cast
 
     from mlops import settings, stage
+    from mlops.datasets.whole import write_whole
     from mlops.errors import Refusal
     from mlops.planning import recipe
     from mlops.records import DataAsset
@@ -46,7 +47,7 @@ def plan(environment: str, run: str, *, as_json: bool) -> None:
     else:
         for table in tables.recipe(made.plan, *made.steps, max_usd=made.max_usd):
             tables.show(context.console, table)
-    stage.write(folder / "finetune-plan.json", made.plan.model_dump_json(indent=2).encode())
+    write_whole(folder / "finetune-plan.json", made.plan.model_dump_json(indent=2).encode())
     if made.refusal:
         raise Refusal(made.refusal)
 
