@@ -27,7 +27,7 @@ WIDTH: Final = 100
 LONG_S: Final = 600
 """From here on a picture counts in minutes."""
 NAMED: Final = ("PAUSED", "POST_BAKE", "COMMITTED", "ROLLING_BACK", "BLOCKED")
-CANDIDATE, STABLE, BAD = "#1a7f37", "#0969da", "#cf222e"
+CANDIDATE, STABLE = "#1a7f37", "#0969da"
 
 
 def show(console: Console, record: Rollout, folder: Path) -> None:
@@ -55,7 +55,7 @@ def timeline(moments: Sequence[Moment], *, title: str) -> str:
     weight.set_ylabel("candidate, %")
     bad = [_percent(moment.num_failed, moment.num_requests) for moment in moments]
     stable_bad = [_percent(moment.stable_failed, moment.stable_requests) for moment in moments]
-    errors.plot(times, bad, color=BAD, label="candidate")
+    errors.plot(times, bad, color=CANDIDATE, label="candidate")
     errors.plot(times, stable_bad, color=STABLE, label="stable")
     errors.set_ylim(0, 1.1 * max([1.0, *(rate for rate in bad + stable_bad if rate > 0)]))
     errors.legend(frameon=False)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from mlops.errors import InputError
+from mlops.errors import AzureError, InputError
 from mlops.operations import janitor
 from mlops.operations.site import Site
 from mlops.rollout import breadcrumb, machine
@@ -137,6 +137,17 @@ def test_tags_that_cannot_be_read_save_their_endpoint_and_no_other(
     said = capsys.readouterr().out
     assert "its tag expires is '2026-01-01': write seconds since 1970" in said
     assert "rollout-step cannot be read" in said
+
+
+def test_what_cannot_be_deleted_keeps_nothing_else(mocker: MockerFixture, capsys: pytest.CaptureFixture[str]) -> None:
+    """The others go all the same; then the reasons end it, so that the workflow is red."""
+    site = Site("local", load("local", variables={}), Console(width=200))
+    mocker.patch.object(Site, "workspace")
+    mocker.patch.object(janitor.endpoints, "delete", side_effect=[AzureError("could not delete one: locked"), None])
+    findings = [janitor.Finding(name, None, "it has expired") for name in ("one", "two")]
+    with pytest.raises(AzureError, match="could not delete one: locked"):
+        janitor.clean(site, findings, dry_run=False)
+    assert "two" in capsys.readouterr().out
 
 
 @pytest.mark.xdist_group("endpoints")

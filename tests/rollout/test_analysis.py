@@ -106,6 +106,8 @@ def test_a_first_deployment_is_judged_alone() -> None:
     """There is nobody to compare with: errors and answers count, latency does not."""
     alone = window(samples("green", 60, slower=100), stable=None)
     assert analyze(alone, weight=100, plan=PLAN).verdict == "pass"
+    of_nobody = window(samples("green", 60), samples(None, 60), stable=None)
+    assert analyze(of_nobody, weight=100, plan=PLAN).verdict == "error"
 
 
 def test_a_verdict_names_metric_value_limit_and_number() -> None:
