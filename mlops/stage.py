@@ -172,7 +172,7 @@ def _expected(record: Record, stage: str) -> Record:
 
 def _context(environment: str, run: str, console: Console, *, variables: Mapping[str, str]) -> Context:
     if not RUN_NAME.fullmatch(run):
-        raise InputError(f"--run {run}: must be letters, digits and dashes, 40 at most")
+        raise InputError(f"--run {run!r}: must be letters, digits and dashes, 40 at most")
     return Context(
         environment, run, Path("runs") / run, settings_module.load(environment, variables=variables), console
     )

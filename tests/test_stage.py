@@ -99,10 +99,11 @@ def test_a_switch_is_a_setting(monkeypatch: pytest.MonkeyPatch, given: list[str]
 
 def test_a_runs_name_is_a_word(tmp_path: Path) -> None:
     """It becomes a folder, an artifact and a tag: whoever starts a workflow names no other place, and no command."""
-    for hostile in ("../elsewhere", '"; touch pwned; $(touch pwned) `touch pwned`\ndigest=0'):
+    for hostile in ("../elsewhere", '"; touch pwned; $(touch pwned) `touch pwned`\n::error::digest=0'):
         command = [sys.executable, "-m", "pipelines.prepare", "--environment", "local", f"--run={hostile}"]
         own = os.environ | {"GITHUB_OUTPUT": str(tmp_path / "output")}
         result = subprocess.run(command, cwd=tmp_path, env=own, capture_output=True, text=True, check=False)
         assert result.returncode == InputError.exit_code
         assert "must be letters, digits and dashes" in result.stdout
+        assert not [line for line in result.stdout.splitlines() if line.startswith("::")], "GitHub would obey it"
     assert list(tmp_path.iterdir()) == []

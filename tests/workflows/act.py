@@ -125,9 +125,9 @@ def test_a_gate_that_says_no_ends_the_line(github: GitHub) -> None:
     ("name", "said"),
     [
         ("run", "must be letters, digits and dashes"),
-        ("preset", "there is no such preset"),
+        ("preset", "MLOPS_FINETUNE__PRESET: must be"),
         ("source", "MLOPS_DATA__SOURCE: must be"),
-        ("percentage", "MLOPS_DATA__PERCENTAGE"),
+        ("percentage", "MLOPS_DATA__PERCENTAGE: must be"),
     ],
 )
 def test_a_hostile_input_is_a_setting_of_the_wrong_type(github: GitHub, name: str, said: str) -> None:
