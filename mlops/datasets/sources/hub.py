@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 REFERENCE: Final = re.compile(r"hub:(?P<repo>[\w.-]+/[\w.-]+)(/(?P<config>[\w.-]+))?(@(?P<revision>\S+))?")
 COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+HUB: Final = "https://huggingface.co"
 TIMEOUT_S: Final = 30
 DOWNLOADS: Final = 4
 NO_SPACE: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -122,10 +123,8 @@ def download_file(text: str, file: str, *, repo_type: Literal["model", "dataset"
 
 
 def _endpoint() -> str:
-    """Return the Hub or the mirror to use; the library reads the variable only once, when it is imported."""
-    from huggingface_hub import constants
-
-    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or constants.ENDPOINT
+    """Return the Hub or the mirror to use; the library takes a variable that is empty for a mirror without a name."""
+    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or HUB
 
 
 def _dataset_info(reference: Reference) -> dict[str, Any]:

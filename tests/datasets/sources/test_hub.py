@@ -186,6 +186,14 @@ def test_no_network_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         open_source(settings("hub:HuggingFaceH4/ultrachat_200k@main"), cache=tmp_path)
 
 
+def test_an_empty_variable_names_no_mirror() -> None:
+    """As GitHub Actions sets one that a repository does not have."""
+    program = "from mlops.datasets.sources import hub; print(hub._endpoint())"
+    command, own = [sys.executable, "-c", program], os.environ | {"HF_ENDPOINT": ""}
+    result = subprocess.run(command, env=own, capture_output=True, text=True, check=True)
+    assert result.stdout == "https://huggingface.co\n"
+
+
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
