@@ -30,12 +30,14 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     shown.add_argument("run", metavar="RUN")
     shown.add_argument("--split", choices=SPLITS, default="train", help="which file (default: train)")
     shown.add_argument("--rows", type=_count, default=3, help="how many conversations (default: 3)")
+    _add_environment(shown)
     shown.set_defaults(command=show)
     compared = verbs.add_parser(
         "diff", help=diff.__doc__, description=diff.__doc__, epilog="example: mlops data diff serving nightly"
     )
     compared.add_argument("old", metavar="OLD", help="the run of the older data")
     compared.add_argument("new", metavar="NEW", help="the run of the newer data, whose settings say what is much")
+    _add_environment(compared)
     compared.set_defaults(command=diff)
     serves = verbs.add_parser(
         "serving",
@@ -53,25 +55,29 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     described.set_defaults(command=card)
 
 
+def _add_environment(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--environment", help="where to fetch conversations from that are not on this machine")
+
+
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text} is no number of conversations: give 1 or more")
     return int(text)
 
 
-def show(run: str, split: str, rows: int) -> None:
+def show(run: str, split: str, rows: int, environment: str | None) -> None:
     """Print the first conversations of a run, as a person reads a chat."""
     import orjson
 
     from mlops.reports import chat
     from mlops.reports.tables import terminal
 
-    with _file(run, f"data/{split}.jsonl").open("rb") as lines:
+    with _split(run, split, environment).open("rb") as lines:
         for number, line in enumerate(islice(lines, rows), start=1):
             chat.show(terminal(), orjson.loads(line), number=number)
 
 
-def diff(old: str, new: str) -> None:
+def diff(old: str, new: str, environment: str | None) -> None:
     """Compare the training data of two runs: exit code 0 if it is worth training again, 1 if it is not."""
     from mlops import github
     from mlops.datasets.drift import compare
@@ -81,7 +87,8 @@ def diff(old: str, new: str) -> None:
 
     settings = DataSettings.model_validate(_card(new).settings)
     tokenizer = find_tokenizer(settings.tokenizer, cache=RUNS / ".cache") if settings.tokenizer else None
-    drift = compare(_file(old, "data/train.jsonl"), _file(new, "data/train.jsonl"), tokenizer=tokenizer)
+    older, newer = (_split(run, "train", environment) for run in (old, new))
+    drift = compare(older, newer, tokenizer=tokenizer)
     tables.show(tables.terminal(), tables.drift(drift, settings.drift))
     reasons = drift.reasons(settings.drift)
     github.output(worth=str(bool(reasons)).lower())
@@ -133,6 +140,23 @@ def _card(run: str) -> DataCard:
         return DataCard.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise InputError(f"{path} is no data card of this version: {error.errors()[0]['msg']}. {_again(run)}") from None
+
+
+def _split(run: str, split: str, environment: str | None) -> Path:
+    """Return a split of a run; one that a job prepared is fetched from its workspace."""
+    from mlops import settings, stage
+
+    path = RUNS / run / "data" / f"{split}.jsonl"
+    if path.is_file() or not (RUNS / run / "prepare.json").is_file():
+        return _file(run, f"data/{split}.jsonl")
+    if environment is None:
+        raise InputError(f"{path} is not on this machine: say where it was prepared, --environment NAME, to fetch it")
+    from mlops.workspace import client
+    from mlops.workspace.assets import download_file
+
+    uri = getattr(stage.load(RUNS / run, "prepare"), split).uri
+    download_file(client.reach(settings.load(environment).workspace), uri, path)
+    return path
 
 
 def _file(run: str, name: str) -> Path:

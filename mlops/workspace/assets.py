@@ -171,6 +171,18 @@ def download_model(workspace: Workspace, name: str, version: str, cache: Path) -
         return _download(workspace, model.path, cache / name / str(model.version))
 
 
+def download_file(workspace: Workspace, uri: str, path: Path) -> None:
+    """Download a file of a datastore, whole or not at all.
+
+    Raises AzureError if it cannot be read.
+    """
+    folder = path.with_name(f".{path.name}.fetched")
+    with azure_errors(f"download {uri}"), quiet():
+        found = _download(workspace, uri, folder)
+    (found / Path(uri).name).replace(path)
+    shutil.rmtree(folder)
+
+
 def _download(workspace: Workspace, uri: str, folder: Path) -> Path:
     """Download what lies at a URI into a folder, whole or not at all, unless it is there."""
     from azure.ai.ml._artifacts import _artifact_utilities  # the SDK's documentation names no other way

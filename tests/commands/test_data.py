@@ -88,6 +88,15 @@ def test_a_run_that_is_not_there(folder: Path, arguments: tuple[str, ...]) -> No
     assert "Traceback" not in done.stderr
 
 
+def test_conversations_that_a_job_prepared_are_elsewhere(folder: Path) -> None:
+    """The run has its record, and no training data: the message says how to fetch it."""
+    (folder / "runs" / "clustered").mkdir()
+    (folder / "runs" / "clustered" / "prepare.json").write_text("{}")
+    done = mlops(folder, "show", "clustered")
+    assert done.returncode == 2
+    assert "--environment NAME, to fetch it" in " ".join(done.stderr.split())
+
+
 def test_rows_must_be_a_number(folder: Path) -> None:
     """Bad arguments are named."""
     done = mlops(folder, "show", "monday", "--rows", "-1")

@@ -53,6 +53,9 @@ def test_a_cluster_prepares_the_same_bytes(first: Released) -> None:
     folder = first.site.folder / "runs" / "clustered"
     assert [path.name for path in (folder / "data").iterdir()] == ["test.jsonl"], "the rest need not fit this disk"
     assert (folder / "quarantine.jsonl").read_bytes() == (folder.parent / "first" / "quarantine.jsonl").read_bytes()
+    diff = first.site.command("mlops.cli", "data", "diff", "first", "clustered", "--environment", "local")
+    assert "not worth training again: clustered is too much like first" in diff.stderr, "its training data is fetched"
+    assert hashlib.sha256((folder / "data" / "train.jsonl").read_bytes()).hexdigest() == here.train.sha256
 
 
 def test_a_cluster_cannot_see_the_files_of_this_machine(first: Released) -> None:

@@ -9,7 +9,7 @@ import pytest
 from azure.ai.ml.entities import Data, Model
 
 from mlops.errors import AzureError, RecordError
-from mlops.workspace.assets import download_data, model_tags, register_model
+from mlops.workspace.assets import download_data, download_file, model_tags, register_data, register_model
 from mlops.workspace.client import Workspace
 
 if TYPE_CHECKING:
@@ -45,6 +45,19 @@ def register(ml: MLClient, name: str, path: str, **tags: str) -> str:
     return register_model(
         Workspace(ml, None), path, name=name, version="1", description="card", tags=tags, content="model_sha256"
     )
+
+
+def test_one_file_of_a_folder_is_downloaded(ml: MLClient, unique: str, tmp_path: Path) -> None:
+    """By its address in the datastore, as records give it; nothing else is left beside it."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name in ("train", "test"):
+        (folder / f"{name}.jsonl").write_text(name)
+    workspace = Workspace(ml, None)
+    _, uri = register_data(workspace, str(folder), name=unique, version="1", tags={})
+    (tmp_path / "got").mkdir()
+    download_file(workspace, f"{uri}/train.jsonl", tmp_path / "got" / "train.jsonl")
+    assert [path.read_text() for path in (tmp_path / "got").iterdir()] == ["train"]
 
 
 def test_registering_twice_changes_nothing(ml: MLClient, unique: str, tmp_path: Path) -> None:
