@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -38,7 +39,8 @@ def github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHub]:
     gh.chmod(0o755)
     subprocess.run(["git", "clone", "--quiet", ROOT, github.checkout], check=True)  # noqa: S607 - as found on PATH
     for path in (github.checkout / ".github" / "workflows").iterdir():
-        path.write_text(path.read_text().replace("  queue: max\n", ""))  # GitHub has it since May 2026, act not yet
+        # GitHub has it since May 2026, act not yet.
+        path.write_text(re.sub(r"^ *queue: max.*\n", "", path.read_text(), flags=re.MULTILINE))
     _commit(github.checkout, "A change of code")
     # Started by a job, it would run from that job's checkout, which is gone when the job ends.
     home, _ = daemon.start(github.folder / "emulator")

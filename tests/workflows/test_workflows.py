@@ -87,7 +87,7 @@ def test_whoever_writes_to_an_endpoint_waits_for_it(workflows: dict[str, Any]) -
         assert f"github.workflow == '{stage}' && format('endpoint-{{0}}', inputs.environment)" in groups[stage]
     assert groups["release"] == groups["drill"] == "endpoint-${{ inputs.environment || 'dev' }}"
     janitor = workflows["janitor"]["jobs"]["janitor"]["concurrency"]
-    assert janitor == {"group": "endpoint-${{ matrix.environment }}", "cancel-in-progress": False}
+    assert janitor == {"group": "endpoint-${{ matrix.environment }}", "cancel-in-progress": False, "queue": "max"}
     assert not groups["rollback"].startswith("endpoint-")
 
 
