@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,15 @@ WORKSPACE = {f"MLOPS_WORKSPACE__{key}": "x" for key in ("SUBSCRIPTION_ID", "RESO
 def test_every_shipped_settings_file_loads(environment: str) -> None:
     """No environment ships with settings that its first stage would refuse."""
     assert load(environment, variables=WORKSPACE).deploy.endpoint == f"chat-{environment}"
+
+
+@pytest.mark.parametrize("preset", [path.stem for path in (FOLDER / "presets").glob("*.yml")])
+def test_every_model_comes_with_its_tokens(preset: str) -> None:
+    """What goes to Azure is measured against the model's own context; a laptop asks no hub."""
+    data = load("dev", variables=WORKSPACE | {"MLOPS_FINETUNE__PRESET": preset}).data
+    assert re.fullmatch(r"hub:[\w-]+/[\w.-]+@[0-9a-f]{40}", data.tokenizer or "")
+    assert data.max_tokens
+    assert load("local", variables={"MLOPS_FINETUNE__PRESET": preset}).data.tokenizer is None
 
 
 def test_a_variable_beats_the_file_and_the_file_beats_base() -> None:
