@@ -104,7 +104,7 @@ async def data_uris(request: web.Request) -> web.Response:
 
 
 def _find(request: web.Request, name: str | None = None) -> Document:
-    workspace, name = WORKSPACE.format(**request.match_info), name or request.match_info["run"]
+    workspace, name = WORKSPACE.format(**request.match_info), request.match_info["run"] if name is None else name
     run = history.find(request.app[STORE], workspace=workspace, name=name)
     if run is None:
         raise not_found(f"Run {name}")
