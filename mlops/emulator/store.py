@@ -77,13 +77,9 @@ class Store:
         if self._db.in_transaction:  # part of what is written together already
             yield
             return
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with self._db:  # which commits, or rolls back
+            self._db.execute("BEGIN IMMEDIATE")
             yield
-        except BaseException:  # it goes on, and nothing of the block is kept
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
     def close(self) -> None:
         """Close the file; nothing is lost if this never happens."""

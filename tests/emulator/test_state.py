@@ -9,8 +9,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -23,6 +23,7 @@ from mlops.emulator import daemon, tls
 from mlops.emulator.context import WORKSPACE
 from mlops.emulator.home import RESOURCE_GROUP, SUBSCRIPTION
 from mlops.emulator.home import WORKSPACE as NAME
+from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,16 +105,11 @@ def test_nothing_acknowledged_is_lost_whenever_it_is_killed(own_home: Path, conn
             document = client.get(f"{home.url}{_WORKSPACE}/{path}").json()
             assert document["properties"].get("provisioningState", "Succeeded") == "Succeeded", path
             if path.startswith("jobs/"):
-                assert _end_of(home, client, path) in _ENDED
+                wait_for(partial(_has_ended, client, f"{home.url}{_WORKSPACE}/{path}"))
 
 
-def _end_of(home: Home, client: httpx.Client, path: str) -> str:
-    deadline = time.monotonic() + 120
-    status = ""
-    while status not in _ENDED and time.monotonic() < deadline:
-        status = client.get(f"{home.url}{_WORKSPACE}/{path}").json()["properties"]["status"]
-        time.sleep(0.1)
-    return status
+def _has_ended(client: httpx.Client, job: str) -> bool:
+    return client.get(job).json()["properties"]["status"] in _ENDED
 
 
 def test_two_emulators_stand_side_by_side(tmp_path: Path, connect: Connect) -> None:
@@ -143,8 +139,7 @@ def test_a_home_deleted_in_use_is_said_in_a_sentence(own_home: Path) -> None:
         assert served.stdout
         assert "Azure ML emulator at" in served.stdout.readline()
         home = daemon.open_home(own_home)
-        while daemon.health(home) is None:
-            time.sleep(0.05)
+        wait_for(lambda: daemon.health(home))
         shutil.rmtree(own_home)
         said, errors = served.communicate(timeout=30)
     assert f"The folder {own_home} was deleted" in said

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +9,8 @@ from azure.ai.ml import MLClient, command
 from azure.ai.ml.entities import AmlCompute, Data, Model, Workspace
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.identity import DefaultAzureCredential
+
+from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,8 +113,7 @@ def test_jobs_use_their_own_workspaces_storage(ml: MLClient, other: MLClient, un
         )
     )
     # Not streamed: the SDK signs the addresses of logs with an account's key, and this storage opens by identity.
-    while other.jobs.get(job.name).status not in {"Completed", "Failed", "Canceled"}:
-        time.sleep(0.2)
+    wait_for(lambda: other.jobs.get(job.name).status in {"Completed", "Failed", "Canceled"})
     path = f"azureml://jobs/{job.name}/outputs/model"
     model = other.models.create_or_update(Model(name=unique, path=path, type="custom_model"))
     assert f"/workspaces/{unique}/datastores/workspaceblobstore/" in model.path

@@ -118,7 +118,7 @@ class Propagation(Drawn):
 
 
 class Canceled(Drawn):
-    """Refuse to write an endpoint or its deployments: 409 OperationCanceled, as if one of higher priority was on."""
+    """Refuse to update an endpoint or to touch its deployments: 409 OperationCanceled, as if displaced by another."""
 
     kind: Literal["canceled"] = "canceled"
     endpoint: _Glob = Field("*", description="pattern of the endpoint's name")

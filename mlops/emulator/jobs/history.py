@@ -89,12 +89,12 @@ def update(store: Store, run: Document, **fields: Any) -> Document:
         fields.pop("status", None)
     if fields.get("status") == "Running" and not stored["startTimeUtc"]:
         fields["startTimeUtc"] = now()
-    if fields.get("status") not in TERMINAL:
-        return store.put(record_id(run["workspace"], run["runId"]), {**stored, **fields})
+    if is_over := fields.get("status") in TERMINAL:
+        fields["endTimeUtc"] = now()
     with store.together():
-        if stored["parentRunId"] is None:
+        if is_over and stored["parentRunId"] is None:
             store.delete(f"{_ACTIVE}/{run['runId']}")
-        return store.put(record_id(run["workspace"], run["runId"]), {**stored, **fields, "endTimeUtc": now()})
+        return store.put(record_id(run["workspace"], run["runId"]), {**stored, **fields})
 
 
 def reload(store: Store, run: Document) -> Document:

@@ -19,9 +19,10 @@ _GRACE_S = 3.0
 
 def main(plan_file: str) -> None:
     """Run the plan: `command`, `exit` (the file to write) and `processes`, each with `environment` and `log`."""
-    if not os.read(sys.stdin.fileno(), 1):
-        return  # the emulator was killed before it had noted that this process exists: it starts another one
     plan = json.loads(Path(plan_file).read_text())
+    if not os.read(sys.stdin.fileno(), 1):
+        Path(plan["exit"]).touch()  # without a code: the emulator was killed, and its next start begins anew
+        return
     processes = [_start(plan["command"], **process) for process in plan["processes"]]
     code = _wait(processes)
     # Nothing that the command left behind goes on, as nothing does when a container ends.

@@ -84,7 +84,7 @@ async def service_instances(request: web.Request) -> web.Response:
 
 async def rundata(request: web.Request) -> web.Response:
     """Answer a run inside the envelope of a query."""
-    run = _find(request, request[BODY]["runId"])
+    run = _named(request, request[BODY]["runId"])
     return web.json_response({"runMetadata": _public(run), "runDefinition": None, "jobSpecification": None})
 
 
@@ -103,9 +103,12 @@ async def data_uris(request: web.Request) -> web.Response:
     return web.json_response({"values": {id_: {"uri": uri, "type": "uri_folder"} for id_, uri in uris.items() if uri}})
 
 
-def _find(request: web.Request, name: str | None = None) -> Document:
-    workspace, name = WORKSPACE.format(**request.match_info), request.match_info["run"] if name is None else name
-    run = history.find(request.app[STORE], workspace=workspace, name=name)
+def _find(request: web.Request) -> Document:
+    return _named(request, request.match_info["run"])
+
+
+def _named(request: web.Request, name: str) -> Document:
+    run = history.find(request.app[STORE], workspace=WORKSPACE.format(**request.match_info), name=name)
     if run is None:
         raise not_found(f"Run {name}")
     return run

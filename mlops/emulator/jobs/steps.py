@@ -95,7 +95,7 @@ def remaining_s(record: Document, limit: str) -> float:
 
 
 async def _is_preempted(app: web.Application, record: Document, step: Step) -> bool:
-    """Run the processes of a step to their end; return whether their machine was taken away, so it starts again."""
+    """Run the processes of a step to their end; return whether they are to be started again."""
     started = record if record.get("pid") else history.update(app[STORE], record, status="Queued")
     async with app[SLOTS]:
         if not started.get("pid"):
@@ -156,7 +156,7 @@ def _fill(folder: Path, *, snapshot: Path | None, kept: Path) -> None:
 async def _wait(app: web.Application, record: Document, limit: str | None) -> bool:
     """Wait until the processes have ended; raise ArmError unless they ended well and in time.
 
-    Return whether a fault preempted them.
+    Return whether they are to be started again: a fault preempted them, or they were never told to begin.
     """
     exit_file = app[HOME].jobs / record["runId"] / "exit"
     while not exit_file.exists():
@@ -170,7 +170,9 @@ async def _wait(app: web.Application, record: Document, limit: str | None) -> bo
             raise TimedOutError(limit)
         await asyncio.sleep(_POLL_S)
     await kill(app, record)
-    if code := int(exit_file.read_text()):
+    if not (text := exit_file.read_text()):
+        return True
+    if code := int(text):
         raise _failure(code, *logs.tail(app[HOME], record))
     return False
 

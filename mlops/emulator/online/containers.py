@@ -7,7 +7,6 @@ import logging
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from mlops.emulator.online.container import Container, Probe, free_port
@@ -76,8 +75,6 @@ class Containers:
         """Start them and return when all are ready; stop them and raise NotReadyError if one never is."""
         self._firsts = [asyncio.get_running_loop().create_future() for _ in range(self.spec.instances)]
         self._keepers = [asyncio.ensure_future(self._keep(first)) for first in self._firsts]
-        for first, keeper in zip(self._firsts, self._keepers, strict=True):
-            keeper.add_done_callback(partial(_give_up, first))
         try:
             await asyncio.gather(*self._firsts)
         except NotReadyError:
@@ -186,7 +183,11 @@ class Containers:
     async def _keep(self, first: asyncio.Future[None] | None) -> None:
         pause_s = _FIRST_PAUSE_S
         while True:
-            reason = await self._run(first)
+            try:
+                reason = await self._run(first)
+            except Exception as bug:  # a mistake of ours: who waits is told, and it is started again all the same
+                logging.getLogger(__name__).exception("A container in %s", self._folder)
+                reason = f"The emulator failed, see its log: {bug!r}."
             if first and not first.done():
                 first.set_exception(NotReadyError(reason))
                 return
@@ -261,11 +262,3 @@ class Containers:
     def _note(self, line: str) -> None:
         with (self._folder / LOG).open("a") as log:
             log.write(f"{line}\n")
-
-
-def _give_up(first: asyncio.Future[None], keeper: asyncio.Task[None]) -> None:
-    """Let nobody wait for a container whose keeper has failed."""
-    if keeper.cancelled() or first.done() or not (bug := keeper.exception()):
-        return
-    logging.getLogger(__name__).error("A container's keeper", exc_info=bug)
-    first.set_exception(NotReadyError(f"The emulator failed, see its log: {bug!r}"))

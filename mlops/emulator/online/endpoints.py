@@ -106,7 +106,7 @@ def find_endpoint(request: web.Request) -> Document:
 
 
 def check_idle(app: web.Application, endpoint: Document, *, but: str | None = None) -> None:
-    """Raise the 409 if the endpoint or one of its deployments, `but` for one, is being written.
+    """Raise the 409 if the endpoint or one of its deployments, `but` for one, is being written, or a fault says so.
 
     The documentation is silent on how far the lock of a managed endpoint reaches; this is the whole endpoint.
     """
@@ -127,7 +127,7 @@ def check_not_deleting(document: Document) -> None:
 async def _write(app: web.Application, document: Document) -> None:
     await asyncio.sleep(_WRITE_S)
     provisioning.check_wanted(app[STORE], document["id"])
-    provisioning.succeed(app[STORE], document["id"])
+    provisioning.succeed(app[STORE], document["id"], {"id": document["id"]})
     fault = app[FAULTS].take(Propagation, endpoint=document["name"])
     delay_s = fault.delay_s if fault else app[FLEET].propagation_delay_s
     spawn(app, app[FLEET].propagate(document, delay_s=delay_s))

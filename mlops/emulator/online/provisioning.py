@@ -47,15 +47,11 @@ async def provision(app: web.Application, document: Document) -> None:
         check_wanted(app[STORE], id_)
         await app[FLEET].roll(id_, specification.spec(document, image), folder=home)
         check_wanted(app[STORE], id_)
-    except asyncio.CancelledError:  # the emulator stops: its next start takes this up
-        raise
-    except BaseException as error:
+    except Exception as error:  # not a cancellation: the emulator stops then, and its next start takes this up
         check_wanted(app[STORE], id_)
         set_state(app[STORE], id_, "Failed")
         raise _explained(document["name"], error) from error
-    with app[STORE].together():
-        app[STORE].put(SERVED + id_, {"document": document, "image": image.as_json()})
-        set_state(app[STORE], id_, "Succeeded")
+    succeed(app[STORE], id_, {"document": document, "image": image.as_json()})
 
 
 def refusal(app: web.Application, document: Document) -> str | None:
@@ -125,10 +121,10 @@ def set_state(store: Store, id_: str, state: str) -> None:
         store.put(id_, document)
 
 
-def succeed(store: Store, id_: str) -> None:
-    """Write that an endpoint was created, or updated, as it was asked for."""
+def succeed(store: Store, id_: str, served: Document) -> None:
+    """Write that a resource was created, or updated, as it was asked for, and with what it serves."""
     with store.together():
-        store.put(SERVED + id_, {"id": id_})
+        store.put(SERVED + id_, served)
         set_state(store, id_, "Succeeded")
 
 
@@ -145,7 +141,7 @@ def folder(app: web.Application, id_: str) -> Path:
     return app[HOME].deployments / endpoint / deployment
 
 
-def _explained(name: str, error: BaseException) -> BaseException:
+def _explained(name: str, error: Exception) -> Exception:
     if not isinstance(error, NotReadyError):
         return error
     return ArmError(
@@ -161,7 +157,7 @@ def _recover_endpoint(app: web.Application, endpoint: Document, secret: Document
         spawn(app, remove_endpoint(app, endpoint))
         return
     if endpoint["properties"]["provisioningState"] in ("Creating", "Updating"):
-        succeed(app[STORE], endpoint["id"])
+        succeed(app[STORE], endpoint["id"], {"id": endpoint["id"]})
     app[FLEET].admit(endpoint, secret, route=Route.of(endpoint))
     for document in app[STORE].children(f"{endpoint['id']}/deployments"):
         _recover(app, document)

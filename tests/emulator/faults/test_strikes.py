@@ -19,16 +19,17 @@ from azure.ai.ml.entities import (
     OnlineRequestSettings,
 )
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
-from azure.identity import DefaultAzureCredential
 
+from mlops.emulator import daemon
+from mlops.emulator.pytest_plugin import Faults
 from tests.waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from azure.ai.ml import MLClient
 
-    from mlops.emulator.pytest_plugin import Emulator, Faults
+    from mlops.emulator.home import Home
 
 _ECHO = Path(__file__).parents[1] / "models/echo"
 # The first attempt waits to be preempted; the second finds the mark of the first, as a checkpoint.
@@ -56,15 +57,12 @@ def test_a_preempted_job_starts_again(
     assert "preempted: the job is queued again" in written
 
 
-def test_expired_tokens_are_refused(azureml_emulator: Emulator, faults: Faults, ml: MLClient) -> None:
+def test_expired_tokens_are_refused(own_home: Path, connect: Callable[[Home], MLClient]) -> None:
     """A token that is issued expired opens nothing; as soon as the fault is cleared, the next one does."""
-    from azure.ai.ml import MLClient as Client
-
-    assert azureml_emulator
-    workspace = (ml.subscription_id, ml.resource_group_name, str(ml.workspace_name))
-    with faults.injected("token", lifetime_s=0, count=20), pytest.raises(ClientAuthenticationError, match="expir"):
-        Client(DefaultAzureCredential(), *workspace).compute.get("any")
-    assert list(Client(DefaultAzureCredential(), *workspace).compute.list()) is not None
+    home, _ = daemon.start(own_home)
+    with Faults(home).injected("token", lifetime_s=0), pytest.raises(ClientAuthenticationError, match="expir"):
+        connect(home).compute.get("any")
+    assert list(connect(home).compute.list()) == []
 
 
 @pytest.mark.xdist_group("endpoints")

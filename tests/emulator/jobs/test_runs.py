@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
+from azure.identity import DefaultAzureCredential
 
-from mlops.emulator import daemon
+from mlops.emulator import daemon, tls
+from mlops.emulator.context import WORKSPACE
+from mlops.emulator.home import RESOURCE_GROUP, SUBSCRIPTION
+from mlops.emulator.home import WORKSPACE as NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,6 +95,19 @@ def test_unknown_job_is_not_found(ml: MLClient) -> None:
     """A job that was never submitted is a ResourceNotFoundError."""
     with pytest.raises(ResourceNotFoundError):
         ml.jobs.get("never-submitted")
+
+
+def test_a_run_without_a_name_is_not_found(emulator: Home) -> None:
+    """The empty name is one that no run has."""
+    workspace = WORKSPACE.format(subscription=SUBSCRIPTION, group=RESOURCE_GROUP, workspace=NAME)
+    token = DefaultAzureCredential().get_token("https://ml.azure.com/.default").token
+    reply = httpx.post(
+        f"{emulator.url}/history/v1.0{workspace}/rundata",
+        json={"runId": ""},
+        headers={"Authorization": f"Bearer {token}"},
+        verify=tls.client_context(emulator),
+    )
+    assert (reply.status_code, reply.json()["error"]["code"]) == (404, "ResourceNotFound")
 
 
 def test_deleted_job_is_gone(ml: MLClient, jobs: Jobs) -> None:

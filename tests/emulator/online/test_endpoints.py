@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -12,8 +12,10 @@ import pytest
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.identity import DefaultAzureCredential
 
-from mlops.emulator import tokens
+from mlops.emulator import daemon, tokens
 from mlops.emulator.online import credentials
+from mlops.emulator.pytest_plugin import Faults
+from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -93,11 +95,8 @@ def test_an_operation_is_followed_to_its_end(
 
 def finished(control: httpx.Client, url: str) -> dict[str, str]:
     """Return what an operation says when it is over."""
-    deadline = time.monotonic() + 20
-    while (operation := control.get(url).json())["status"] == "InProgress":
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return dict(operation)
+    wait_for(lambda: control.get(url).json()["status"] != "InProgress")
+    return dict(control.get(url).json())
 
 
 def test_what_failed_to_be_created_is_created_anew(ml: MLClient, azureml_emulator: Emulator, unique: str) -> None:
@@ -217,14 +216,15 @@ def test_tokens_open_an_endpoint_of_their_mode(ml: MLClient) -> None:
         ml.online_endpoints.begin_delete(name).result()
 
 
-def test_tokens_may_expire_early(ml: MLClient, azureml_emulator: Emulator) -> None:
+def test_tokens_may_expire_early(own_home: Path, connect: Callable[[Home], MLClient]) -> None:
     """The fault `token` strikes the tokens of endpoints, too: one that has expired opens nothing."""
+    home, _ = daemon.start(own_home)
+    ml = connect(home)
     endpoint = create(ml, auth_mode="aml_token")
-    with azureml_emulator.faults.injected("token", lifetime_s=0):
+    with Faults(home).injected("token", lifetime_s=0):
         token = ml.online_endpoints.get_keys(endpoint.name)
     assert knock(endpoint, token.access_token) == 401
     assert knock(endpoint, ml.online_endpoints.get_keys(endpoint.name).access_token) == 404
-    ml.online_endpoints.begin_delete(endpoint.name).result()
 
 
 def test_tokens_expire(emulator: Home) -> None:

@@ -6,7 +6,6 @@ import json
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import Any
 
 import httpx
 import pytest
+
+from tests.waiting import wait_for
 
 MODELS = Path(__file__).parents[1] / "models"
 HELLO = [{"role": "user", "content": "hello"}]
@@ -29,22 +30,19 @@ def container(model: str | Path) -> Iterator[httpx.Client]:
     args = [sys.executable, "-m", "mlops.emulator.serving", str(MODELS / model), "--port", str(port)]
     with subprocess.Popen(args) as process, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
         try:
-            wait_until_healthy(client, process)
+            wait_for(lambda: is_healthy(client, process))
             yield client
         finally:
             process.terminate()
 
 
-def wait_until_healthy(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
-    """Return when the container answers its probe."""
-    while process.poll() is None:
-        try:
-            client.get("/health").raise_for_status()
-        except httpx.ConnectError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError(f"The container exited with code {process.returncode}.")
+def is_healthy(client: httpx.Client, process: subprocess.Popen[bytes]) -> bool:
+    """Return whether the container answers its probe; fail if it has ended."""
+    assert process.poll() is None, f"The container exited with code {process.returncode}."
+    try:
+        return client.get("/health").is_success
+    except httpx.ConnectError:
+        return False
 
 
 @pytest.fixture(scope="module")
@@ -168,10 +166,7 @@ def test_a_model_stops_when_nobody_listens(words: httpx.Client, tmp_path: Path) 
     told, never = tmp_path / "told", " ".join(["on"] * 10**5)
     with words.stream("POST", "/v1/chat/completions", json=ask(f"told-when-left:{told} {never}")) as answer:
         next(answer.iter_lines())
-    deadline = time.monotonic() + 20
-    while not told.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for(told.exists)
     assert text_of(events(words.post("/v1/chat/completions", json=ask("next")).iter_lines())) == "next "
 
 
