@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-os.environ["HF_HUB_OFFLINE"] = "1"  # before the libraries are imported: nothing is looked up
 
 import torch
 from transformers import Trainer, set_seed

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-
-os.environ["HF_HUB_OFFLINE"] = "1"  # before the libraries are imported: nothing is looked up
 
 from transformers import TrainerCallback
 

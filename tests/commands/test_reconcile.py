@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import time
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from mlops.settings import load
 from mlops.workspace import pending
 from mlops.workspace.client import Workspace, connect
 from mlops.workspace.history import ENDED
+from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -53,9 +53,7 @@ def gh(tmp_path: Path, emulator: Home, monkeypatch: pytest.MonkeyPatch) -> Path:
 def ended(ml: MLClient, line: str) -> str:
     """Return the name of a job that ran a command line to its end."""
     job = ml.jobs.create_or_update(command(command=line, environment=ENVIRONMENT))
-    deadline = time.monotonic() + 60
-    while ml.jobs.get(job.name).status not in ENDED:
-        assert time.monotonic() < deadline
+    wait_for(lambda: ml.jobs.get(job.name).status in ENDED)
     return str(job.name)
 
 

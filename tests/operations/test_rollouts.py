@@ -16,6 +16,7 @@ from mlops.operations import conversations, drill, rollouts
 from mlops.rollout import breadcrumb, preflight
 from mlops.rollout.state import Phase
 from mlops.workspace import lease
+from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from mlops.emulator.pytest_plugin import Emulator
@@ -172,8 +173,7 @@ def test_an_abort_takes_over_from_a_runner_that_lives(place: Place, make_place: 
     thread = threading.Thread(target=work)
     since = place.seen()
     thread.start()
-    while place.writes(since) != CLIMB[:1]:
-        time.sleep(0.05)
+    wait_for(lambda: place.writes(since) == CLIMB[:1])
     with pytest.raises(HeldError, match="gave a sign of life"):
         rollouts.recover(place)
     said = lease.status(place.workspace, place.endpoint)

@@ -20,18 +20,12 @@ from mlops.emulator.home import Home
 from mlops.records import STAGES, unseal
 from mlops.settings import load
 from mlops.workspace.client import connect
+from tests.releases import SMALL
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 CREATED = 201
-SMALL = {
-    "MLOPS_DATA__PERCENTAGE": "15",
-    "MLOPS_EVALUATE__NUM_GENERATIONS": "4",
-    "MLOPS_EVALUATE__MAX_NEW_TOKENS": "10",
-    "MLOPS_DEPLOY__MAX_NEW_TOKENS": "10",
-    "MLOPS_ROLLOUT__MIN_REQUESTS": "3",
-}
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,10 @@ class World:
     journal: list[dict[str, Any]] = field(default_factory=list)
     dice: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - repeatable on purpose
 
+    def harm(self, **answer: Any) -> None:
+        """Let green answer badly as soon as it has traffic."""
+        self.behavior["green"] = lambda: answer if "green" in self.traffic else {}
+
     def moment(self) -> None:
         """Die, if this is the moment."""
         if self.moments == self.kill_at:

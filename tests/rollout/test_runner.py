@@ -1,29 +1,22 @@
-"""A runner in a world of one endpoint: every write is checked there, and it is killed at every moment."""
+"""A runner in a world of one endpoint: every write is checked there."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mlops.errors import AzureError, FencedError, InputError, Refusal
-from mlops.rollout import breadcrumb, machine
+from mlops.rollout import machine
 from mlops.rollout.state import Phase, State
 
 if TYPE_CHECKING:
     from mlops.rollout.probe import Sample
     from tests.rollout.conftest import World
 
-MakeWorld = Callable[..., "World"]
 CLIMB = [{"blue": 90, "green": 10}, {"blue": 50, "green": 50}, {"green": 100}]
 BACK = {"blue": 100}
-
-
-def bad(world: World, **answer: Any) -> None:
-    """Let green answer badly as soon as it has traffic."""
-    world.behavior["green"] = lambda: answer if "green" in world.traffic else {}
 
 
 def test_a_good_candidate_gets_everything_and_the_old_one_is_retired(world: World) -> None:
@@ -48,7 +41,7 @@ def test_a_good_candidate_gets_everything_and_the_old_one_is_retired(world: Worl
 )
 def test_each_kind_of_fault_takes_the_traffic_back(world: World, answer: dict[str, Any], told: str) -> None:
     """At the first step, in one write, with the reason; the candidate stays for a diagnosis."""
-    bad(world, **answer)
+    world.harm(**answer)
     state = world.roll_out()
     assert state.phase is Phase.ROLLED_BACK
     assert told in state.reason
@@ -58,7 +51,7 @@ def test_each_kind_of_fault_takes_the_traffic_back(world: World, answer: dict[st
 
 def test_a_candidate_that_was_rolled_back_for_its_faults_does_not_try_again(world: World) -> None:
     """The same fingerprint needs to be forced; another one may try."""
-    bad(world, status=500)
+    world.harm(status=500)
     world.roll_out()
     with pytest.raises(Refusal, match="was rolled back already: 5 requests in a row"):
         world.roll_out()
@@ -136,7 +129,7 @@ def test_a_candidate_that_crashes_at_any_step_loses_everything_at_once(world: Wo
 @pytest.mark.parametrize("steps", [(1, 100), (10, 100), (10, 50, 100)])
 def test_a_rollback_is_done_when_users_are_back_not_before(world: World, steps: tuple[int, ...]) -> None:
     """The old weight goes on for 100 requests: five answers of the stable one in a row are likely even so."""
-    bad(world, status=500)
+    world.harm(status=500)
     late = world.ask
 
     def ask(messages: Any, *, deployment: str | None = None, **named: Any) -> Sample:
@@ -157,7 +150,7 @@ def test_a_rollback_is_done_when_users_are_back_not_before(world: World, steps: 
 @pytest.mark.parametrize("down", ["crashed", "failed", "replaced"])
 def test_a_stable_deployment_that_is_down_gets_no_traffic_back(world: World, down: str) -> None:
     """BLOCKED, and not one write: the candidate may be bad, but nobody at all would be worse."""
-    bad(world, status=500)
+    world.harm(status=500)
 
     def bring_down(state: State) -> None:
         if state.phase is Phase.ROLLING_BACK and down == "crashed":
@@ -235,71 +228,3 @@ def test_another_candidate_waits_until_the_rollout_is_over(world: World) -> None
     world.fingerprints["green"] = "other"
     with pytest.raises(InputError, match="rollout run of green is under way"):
         world.roll_out()
-
-
-def resume(world: World, command: str = "recover") -> Phase:
-    """Take up the rollout from its tags alone, as another machine does; return how it ended."""
-    crumb = breadcrumb.read(world.tags)
-    if crumb is None:
-        return world.roll_out(**SMALL).phase  # nothing had been written: the stage is run again
-    if crumb.phase is Phase.ROLLED_BACK:
-        return crumb.phase
-    state = breadcrumb.recovered(crumb, world.plan(**SMALL))
-    runner = world.runner()
-    return runner.run(machine.lost(state, at=world.seconds) if command == "recover" else state).phase
-
-
-SMALL: dict[str, Any] = {"min_requests": 4, "concurrency": 2}
-
-
-@pytest.mark.parametrize(("command", "fault"), [("recover", None), ("resume", "mirror"), ("recover", "errors at half")])
-def test_killed_at_every_moment_it_ends_the_same(make_world: MakeWorld, command: str, fault: str | None) -> None:
-    """At each journal line, before and after each call: from the tags alone, twice is once, and never BLOCKED."""
-    settings = SMALL | ({"mirror": 20} if fault == "mirror" else {})
-
-    def make(kill_at: int) -> World:
-        world = make_world(kill_at=kill_at)
-        if fault == "errors at half":
-            world.behavior["green"] = lambda: {"status": 424} if world.traffic.get("green") == 50 else {}
-        return world
-
-    whole = make(-1)
-    expected = whole.roll_out(**settings).phase
-    for moment in range(whole.moments):
-        world = make(moment)
-        with pytest.raises(world.killed):
-            world.roll_out(**settings)
-        phase = resume(world, command)
-        assert phase in (expected, Phase.ROLLED_BACK)
-        assert phase is expected or command == "recover"
-        assert (world.live, world.mirror) == ({"green": 100} if phase is Phase.SUCCEEDED else BACK, {})
-        assert resume(world, command) is phase
-        assert world.deleted in ([], ["blue"])
-
-
-def test_a_rollback_that_is_killed_is_rolled_back_again(make_world: MakeWorld) -> None:
-    """Killed at every moment of a rollback, and again while that is taken up: the same write, the same end."""
-    whole = make_world()
-    bad(whole, status=500)
-    whole.roll_out(**SMALL)
-    for moment in range(whole.moments):
-        world = make_world(kill_at=moment)
-        bad(world, status=500)
-        with pytest.raises(world.killed):
-            world.roll_out(**SMALL)
-        world.kill_at = world.moments + 6
-        with suppress(world.killed):
-            resume(world)
-        world.kill_at = -1
-        assert resume(world) is Phase.ROLLED_BACK
-        assert world.live == BACK
-
-
-def test_every_action_is_journaled_before_it_is_done(world: World) -> None:
-    """The last line of a killed runner says what it was about to do."""
-    world.kill_at = 21
-    with pytest.raises(world.killed):
-        world.roll_out()
-    intents = [line["do"] for line in world.journal if line["kind"] == "intent"]
-    assert intents[:3] == ["SMOKE", "WARM", "WRITE"]
-    assert world.journal[-1]["kind"] == "intent"

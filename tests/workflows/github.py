@@ -18,17 +18,10 @@ from typing import Any, Final
 
 from mlops.emulator import daemon
 from mlops.records import STAGES, unseal
+from tests.releases import SMALL
 
 ROOT: Final = Path(__file__).parents[2]
 STAND_INS: Final = Path(__file__).with_name("stand_ins")
-SMALL: Final = {
-    "MLOPS_DATA__PERCENTAGE": "15",
-    "MLOPS_EVALUATE__NUM_GENERATIONS": "4",
-    "MLOPS_EVALUATE__MAX_NEW_TOKENS": "10",
-    "MLOPS_DEPLOY__MAX_NEW_TOKENS": "10",
-    "MLOPS_ROLLOUT__MIN_REQUESTS": "3",
-}
-"""Settings of a release that is small, but whole."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,14 @@
+"""What releases of the tests have in common."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SMALL: Final = {
+    "MLOPS_DATA__PERCENTAGE": "15",
+    "MLOPS_EVALUATE__NUM_GENERATIONS": "4",
+    "MLOPS_EVALUATE__MAX_NEW_TOKENS": "10",
+    "MLOPS_DEPLOY__MAX_NEW_TOKENS": "10",
+    "MLOPS_ROLLOUT__MIN_REQUESTS": "3",
+}
+"""Settings of a release that is small, but whole."""
