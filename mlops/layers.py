@@ -60,6 +60,15 @@ def merged(layers: Iterable[Layer]) -> dict[str, Any]:
     return values
 
 
+def variable(path: str) -> str:
+    """Return the variable that says a field.
+
+    >>> variable("gate.override")
+    'MLOPS_GATE__OVERRIDE'
+    """
+    return PREFIX + path.replace(".", "__").upper()
+
+
 def file(path: Path) -> Layer:
     """Return the layer of a settings file.
 
@@ -73,7 +82,7 @@ def file(path: Path) -> Layer:
         raise SettingsError(f"{path.name}: must hold a mapping of sections, such as `data:`")
     layer = Layer(path.name, values)
     if layer.holds(OVERRIDE):
-        raise SettingsError(f"{path.name}: gate.override is for one decision: say it by MLOPS_GATE__OVERRIDE")
+        raise SettingsError(f"{path.name}: gate.override is for one decision: say it by {variable('gate.override')}")
     return layer
 
 

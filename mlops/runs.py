@@ -21,9 +21,7 @@ from mlops.records import (
     Rollout,
     chain,
 )
-from mlops.stage import load
-
-RUNS: Final = Path("runs")
+from mlops.stage import RUNS, load
 
 
 @dataclass(frozen=True)

@@ -296,5 +296,5 @@ def _how(path: tuple[str, ...]) -> str:
     """Return how a workspace is named, for who has not done so."""
     if path != ("workspace",):
         return ""
-    ours = ", ".join(f"{layers.PREFIX}WORKSPACE__{field.upper()}" for field in layers.AZURE)
+    ours = ", ".join(layers.variable(f"workspace.{field}") for field in layers.AZURE)
     return f"; name it in {ours}, in {', '.join(layers.AZURE.values())}, or in the workspace's config.json"

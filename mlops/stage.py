@@ -21,11 +21,12 @@ from rich.console import Console
 
 from mlops import github
 from mlops import settings as settings_module
-from mlops.datasets.whole import write_whole
 from mlops.errors import InputError, MlopsError, RecordError, Refusal
+from mlops.layers import variable
 from mlops.records import STAGES, Record, seal, unseal
 from mlops.reports import tables
 from mlops.reports.sentences import say
+from mlops.whole import NO_SPACE, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,8 +39,9 @@ R = TypeVar("R", bound=Record)
 
 INTERRUPTED: Final = 130
 """What shells call a program that Ctrl-C ended."""
-DISK: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+DISK: Final = NO_SPACE | {errno.EROFS}
 """What the system says of a disk that takes no more."""
+RUNS: Final = Path("runs")
 RUN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,39}")
 
 
@@ -86,7 +88,7 @@ def run(program: Callable[[Context], object], *, description: str | None, switch
         parser.add_argument(f"--{switch.rpartition('.')[2]}", dest=switch, action="store_true", help=f"set {switch}")
     arguments = parser.parse_args()
     on = [switch for switch in switches if getattr(arguments, switch)]
-    variables = os.environ | {f"MLOPS_{switch.replace('.', '__').upper()}": "true" for switch in on}
+    variables = os.environ | {variable(switch): "true" for switch in on}
     console = tables.terminal()
     # Continuous integration cancels with SIGTERM: what Ctrl-C undoes, that undoes, too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -102,7 +104,7 @@ def run(program: Callable[[Context], object], *, description: str | None, switch
     except OSError as error:
         if error.errno not in DISK:
             raise
-        where = error.filename or Path("runs") / arguments.run
+        where = error.filename or RUNS / arguments.run
         say(console, f"cannot write {where}: {error.strerror}. Make room there, and run again", indent="", style="red")
         sys.exit(InputError.exit_code)
 
@@ -173,6 +175,4 @@ def _expected(record: Record, stage: str) -> Record:
 def _context(environment: str, run: str, console: Console, *, variables: Mapping[str, str]) -> Context:
     if not RUN_NAME.fullmatch(run):
         raise InputError(f"--run {run!r}: must be letters, digits and dashes, 40 at most")
-    return Context(
-        environment, run, Path("runs") / run, settings_module.load(environment, variables=variables), console
-    )
+    return Context(environment, run, RUNS / run, settings_module.load(environment, variables=variables), console)

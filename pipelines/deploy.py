@@ -19,8 +19,6 @@ from mlops.workspace import deployments, endpoints, quota
 from mlops.workspace.assets import foundation_model
 from mlops.workspace.endpoints import Endpoint
 
-COLORS = ("blue", "green")
-
 
 def deploy(context: Context, model: RegisteredModel) -> Deployment:
     """Put the model behind the endpoint's idle color, without traffic, and ask it questions."""
@@ -86,8 +84,8 @@ def _endpoint(context: Context) -> Endpoint:
 
 def _idle_color(context: Context, endpoint: Endpoint) -> str:
     """Return the color that nobody uses, after deleting what was left there."""
-    color = next(name for name in COLORS if name != endpoint.stable)
-    if endpoint.traffic.get(color) or endpoint.mirror.get(color):
+    color = endpoint.idle_color
+    if endpoint.is_used(color):
         raise InputError(f"{color} of {endpoint.name} has traffic: set it to 0 first")
     if color in endpoint.traffic:
         context.say(f"deleting the old {color}")

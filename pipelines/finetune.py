@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 from mlops import github, stage
-from mlops.datasets.whole import write_whole
 from mlops.errors import Detached, RecordError, Refusal
 from mlops.finetuning.names import display_name
 from mlops.finetuning.progress import Progress, pace, progress
@@ -43,8 +42,9 @@ def finetune(context: Context, data: DataAsset) -> FineTuningJob:
     )
     name = submission.name
     context.say(f"{submission}: {request.display_name}\n      {jobs.studio_url(context.workspace, name)}")
-    if context.settings.finetune.detach:
+    if not submission.new and _is_waited_for(context):  # a new one was submitted with its tag
         pending.mark(context.workspace, name, _inputs(context))
+    if context.settings.finetune.detach:
         raise Detached(f"finetune: job {name} goes on by itself; run the stage again, anywhere, to attach to it")
     made = _as_planned(context, made, name)
     measured = _measure(context, made, name, *_follow(context, made, name))
@@ -72,7 +72,7 @@ def _show(context: Context, made: Recipe) -> None:
     """Print the plan and the parameters, and keep the plan in the run's folder."""
     for table in tables.recipe(made.plan, *made.steps, max_usd=made.max_usd):
         tables.show(context.console, table)
-    write_whole(context.folder / "finetune-plan.json", made.plan.model_dump_json(indent=2).encode())
+    training.keep_plan(context.folder, made.plan)
 
 
 def _as_planned(context: Context, made: Recipe, name: str) -> Recipe:
@@ -92,8 +92,7 @@ def _request(context: Context, data: DataAsset, made: Recipe) -> FinetuningReque
     """Return the request; its name is the idempotency key, so the same inputs are the same job, whoever asks."""
     parameters, second = made.parameters.values, made.alignment
     tags = {"idempotency_key": made.key, "content_hash": data.content_hash, "run": context.run}
-    if context.settings.finetune.detach or github.release_inputs() is not None:
-        # From the submission on, whatever becomes of this runner.
+    if _is_waited_for(context):
         tags |= pending.tag(_inputs(context))
     return FinetuningRequest(
         name=f"finetune-{made.key}",
@@ -114,12 +113,17 @@ def _request(context: Context, data: DataAsset, made: Recipe) -> FinetuningReque
     )
 
 
+def _is_waited_for(context: Context) -> bool:
+    """Return whether a release is to go on with the job, whatever becomes of this runner."""
+    return context.settings.finetune.detach or github.release_inputs() is not None
+
+
 def _inputs(context: Context) -> dict[str, str]:
     """Return the inputs with which the release workflow comes to the same job again: its own, else the settings'."""
     inputs, settings = github.release_inputs(), context.settings
     if inputs is None:
         inputs = {"preset": settings.finetune.preset, "source": settings.data.source}
-        inputs |= {"percentage": f"{settings.data.percentage:g}"} if settings.data.percentage else {}
+        inputs |= {"percentage": str(settings.data.percentage)} if settings.data.percentage else {}
         inputs |= {"override": settings.gate.override} if settings.gate.override else {}
     return {"environment": context.environment, "run": context.run} | inputs
 

@@ -11,14 +11,16 @@ from mlops import stage
 from mlops.datasets.card import DataCard, describe
 from mlops.datasets.prepare import prepare_splits
 from mlops.datasets.tokens import find_tokenizer
-from mlops.datasets.whole import write_whole
 from mlops.errors import SettingsError
 from mlops.records import DataAsset, Split
 from mlops.reports import data_card
 from mlops.reports.progress import progress
 from mlops.stage import Context
+from mlops.whole import fresh_folder, write_whole
 
 SPEC = Path(__file__).parent / "specs" / "prepare.yml"
+ENVIRONMENT = SPEC.with_name("data-environment.yml")
+DATASETS = Path(__file__).parent.parent / "mlops" / "datasets"
 
 
 def prepare(context: Context) -> DataAsset:
@@ -52,6 +54,7 @@ def _download(context: Context, cache: Path) -> Path | None:
 
 def _on_cluster(context: Context) -> tuple[DataCard, str]:
     """Prepare in a job, for data that no runner's disk holds; return the card and the address of the splits."""
+    from mlops.workspace.assets import version_of
     from mlops.workspace.cluster import ensure_cluster
     from mlops.workspace.jobs import download, follow, submit_component
 
@@ -64,7 +67,8 @@ def _on_cluster(context: Context) -> tuple[DataCard, str]:
         )
     ensure_cluster(workspace, data.cluster, section="data.cluster")
     inputs = _inputs(context)
-    digest = hashlib.sha256(data.conversations.model_dump_json().encode()).hexdigest()[:8]
+    code = version_of([SPEC, ENVIRONMENT, *sorted(DATASETS.rglob("*.py"))])
+    digest = hashlib.sha256((code + data.conversations.model_dump_json()).encode()).hexdigest()[:8]
     name = f"prepare-{context.run}-{digest}"
     place = f"azureml://datastores/workspaceblobstore/paths/prepared/{name}"
     submission = submit_component(
@@ -74,7 +78,7 @@ def _on_cluster(context: Context) -> tuple[DataCard, str]:
     with progress(context.console) as show:
         follow(workspace, submission.name, log=context.folder / "prepare.log", on_line=show)
     report = download(workspace, submission.name, "report", context.folder / "report")
-    (context.folder / "data").mkdir(exist_ok=True)
+    fresh_folder(context.folder / "data")
     for name, folder in (("quarantine.jsonl", context.folder), ("test.jsonl", context.folder / "data")):
         (report / name).replace(folder / name)
     return DataCard.model_validate_json((report / "data-card.json").read_bytes()), place

@@ -48,7 +48,7 @@ import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)), resource.RLIM_INFINITY))
 from mlops import stage
 from mlops.datasets.card import DataCard
-from mlops.datasets.whole import write_whole
+from mlops.whole import write_whole
 from mlops.reports import data_card
 
 def prepare(context):

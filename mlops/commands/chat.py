@@ -72,8 +72,8 @@ def _endpoint(site: Site, deployment: str | None) -> Iterator[Probe]:
 @contextmanager
 def _model(site: Site, model: str) -> Iterator[Probe]:
     from mlops.operations.local_model import served
-    from mlops.operations.site import RUNS
     from mlops.rollout.probe import Probe, opened
+    from mlops.stage import RUNS
     from mlops.workspace.assets import download_model
 
     name, _, version = model.removeprefix("azureml:").partition(":")

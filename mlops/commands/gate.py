@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -33,9 +32,9 @@ def verify(run: str, environment: str) -> None:
     from mlops import verification
     from mlops.operations.site import Site
     from mlops.reports.tables import terminal
-    from mlops.stage import load
+    from mlops.stage import RUNS, load
 
-    site, folder = Site.of(environment, terminal()), Path("runs") / run
+    site, folder = Site.of(environment, terminal()), RUNS / run
     decision = cast("GateDecision", load(folder, "gate"))
     verification.check_decision(site.workspace, decision, folder, site.settings.gate)
     print(f"decision {decision.digest[:12]}: {decision.outcome}; its examples and rules give it again")

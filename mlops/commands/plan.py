@@ -28,17 +28,15 @@ def plan(environment: str, run: str, *, as_json: bool) -> None:
     """Show a fine-tuning job before it is paid for: exit code 1 if it would cost more than the budget."""
     import json
     from datetime import UTC, datetime
-    from pathlib import Path
     from typing import cast
 
     from mlops import settings, stage
-    from mlops.datasets.whole import write_whole
     from mlops.errors import Refusal
     from mlops.planning import recipe
     from mlops.records import DataAsset
-    from mlops.reports import tables
+    from mlops.reports import tables, training
 
-    folder = Path("runs") / run
+    folder = stage.RUNS / run
     context = stage.Context(environment, run, folder, settings.load(environment), tables.terminal())
     data = cast("DataAsset", stage.load(folder, "prepare"))
     made = recipe(context.workspace, context.settings, data, today=datetime.now(UTC).date())
@@ -47,15 +45,14 @@ def plan(environment: str, run: str, *, as_json: bool) -> None:
     else:
         for table in tables.recipe(made.plan, *made.steps, max_usd=made.max_usd):
             tables.show(context.console, table)
-    write_whole(folder / "finetune-plan.json", made.plan.model_dump_json(indent=2).encode())
+    training.keep_plan(folder, made.plan)
     if made.refusal:
         raise Refusal(made.refusal)
 
 
 def _document(recipe: Recipe) -> dict[str, Any]:
     return {
-        **dict(recipe.plan.facts),
-        "plan": recipe.plan.model_dump(exclude={"facts"}),
+        "plan": recipe.plan.model_dump(),
         "steps": [step.values for step in recipe.steps],
         "max_usd": recipe.max_usd,
         "refusal": recipe.refusal,

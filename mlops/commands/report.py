@@ -20,7 +20,8 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
 def report(run: str) -> None:
     """Write runs/RUN/report.html: from data to traffic in one page that opens without a network."""
     from mlops.reports import run_report
-    from mlops.runs import RUNS, find
+    from mlops.runs import find
+    from mlops.stage import RUNS
     from mlops.studio.views import release
 
     print(run_report.write(release(find(run)), RUNS / run))

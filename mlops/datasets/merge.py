@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from mlops.datasets.sample import KEY_DIGITS
 from mlops.datasets.spool import ORDER
-from mlops.datasets.whole import written_whole
+from mlops.whole import written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence

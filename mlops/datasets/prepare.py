@@ -27,9 +27,9 @@ from mlops.datasets.sources.source import Source, open_source
 from mlops.datasets.split import SPLITS, Cuts
 from mlops.datasets.spool import Spooled, Work
 from mlops.datasets.tokens import TokenLimits, find_tokenizer
-from mlops.datasets.whole import fresh_folder, write_whole, written_whole
 from mlops.datasets.workers import num_cores, spool_all, started
 from mlops.errors import DataError
+from mlops.whole import fresh_folder, write_whole, written_whole
 
 if TYPE_CHECKING:
     from collections import Counter

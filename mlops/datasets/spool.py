@@ -20,7 +20,7 @@ from mlops.datasets.readers.read import read
 from mlops.datasets.sample import Sample
 from mlops.datasets.split import Cuts, shuffle_answers
 from mlops.datasets.validate import Problem, Reason, problem
-from mlops.datasets.whole import write_whole, written_whole
+from mlops.whole import write_whole, written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -22,7 +22,8 @@ DECIDED: Final = {Phase.COMMITTED: True, Phase.RETIRING: True, Phase.SUCCEEDED: 
 def models(site: Site, endpoint: Endpoint) -> dict[str, str]:
     """Return the model behind each deployment, of those that the releases register: others' models are not ours."""
     found = {name: endpoints.deployed_model(site.workspace, endpoint.name, name) for name in endpoint.traffic}
-    return {name: model for name, model in found.items() if model.split(":")[1:2] == [site.settings.register_.name]}
+    ours = site.settings.register_.name
+    return {name: model for name, model in found.items() if (named := assets.parts(model)) and named[0] == ours}
 
 
 def follow(site: Site, state: State, served: Mapping[str, str]) -> None:

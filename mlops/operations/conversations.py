@@ -11,7 +11,7 @@ import orjson
 from mlops.errors import AzureError
 from mlops.rollout import smoke
 from mlops.rollout.examples import Example
-from mlops.workspace.assets import download_data
+from mlops.workspace.assets import download_data, parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,10 +30,11 @@ def of_file(path: Path) -> list[Example]:
 
 def of_asset(workspace: Workspace, asset: str) -> list[Example]:
     """Return the held-out conversations of a data asset `azureml:NAME:VERSION`, or smoke questions if it is gone."""
-    _, name, version = asset.split(":")
+    if (named := parts(asset)) is None:
+        return of_smoke()
     with tempfile.TemporaryDirectory() as folder:
         try:
-            found = download_data(workspace, name, version, Path(folder))
+            found = download_data(workspace, *named, Path(folder))
         except AzureError:
             return of_smoke()
         return of_file(next(found.rglob(FILE)))

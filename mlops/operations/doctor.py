@@ -117,24 +117,20 @@ class Doctor:
     def cluster(self) -> Outcome:
         """Look up the cluster."""
         wanted = self._site.settings.finetune.cluster
+        if wanted.is_serverless:
+            return Level.OK, "serverless: no cluster is needed"
         found = cluster.find(self._site.workspace, wanted.name)
         if found is None:
             return Level.OK, f"{wanted.name} does not exist yet: finetune creates it"
-        if str(found.size).lower() != wanted.size.lower():
-            return Level.FAILURE, (
-                f"{wanted.name} has size {found.size}, finetune.cluster.size is {wanted.size}: change one of the two"
-            )
-        state = states.word(found.provisioning_state).lower()
-        if state == "failed":
-            return Level.FAILURE, f"{wanted.name} has failed: delete it, and finetune creates it again"
-        return Level.OK, f"{wanted.name}: {found.size}, {state}"
+        cluster.check(found, wanted, section="finetune.cluster")
+        return Level.OK, f"{wanted.name}: {found.size}, {states.word(found.provisioning_state).lower()}"
 
     def serving_quota(self) -> Outcome:
         """Look up whether the region has the vCPUs for another deployment beside the one that serves."""
         wanted, found = self._site.settings.deploy, self._site.look()
         there = found.traffic if found else {}
-        if idle := [name for name, weight in there.items() if not weight]:
-            return Level.OK, f"the next deployment takes the place of {idle[0]}, which is idle"
+        if found and found.idle_color in there and not found.is_used(found.idle_color):
+            return Level.OK, f"the next deployment takes the place of {found.idle_color}, which is idle"
         offered = quota.offer(self._site.workspace, wanted.instance_type)
         return Level.OK, check_quota(offered, num_instances=wanted.instance_count, num_deployments=len(there))
 

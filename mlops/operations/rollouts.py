@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 from mlops.errors import AzureError, InputError, Refusal
 from mlops.operations import champion, conversations, monitoring, notify
-from mlops.operations.site import RUNS
 from mlops.records import Moment
 from mlops.rollout import breadcrumb, machine
 from mlops.rollout.bake import Asker
@@ -20,6 +19,7 @@ from mlops.rollout.journal import Journal
 from mlops.rollout.probe import Probe, opened
 from mlops.rollout.runner import Runner
 from mlops.rollout.state import OVER, Phase
+from mlops.stage import RUNS
 from mlops.workspace import deployments, endpoints, lease
 
 if TYPE_CHECKING:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops import settings as settings_module
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
     from mlops.settings import Settings
     from mlops.workspace.client import Workspace
     from mlops.workspace.endpoints import Endpoint
-
-RUNS = Path("runs")
 
 
 @dataclass(frozen=True)
@@ -47,9 +43,7 @@ class Site:
     @cached_property
     def workspace(self) -> Workspace:
         """Return the workspace, opened at the first use; an emulator is started first if the settings ask."""
-        if self.settings.workspace.emulator:
-            os.environ.update(client.start_emulator())
-        return client.connect(self.settings.workspace)
+        return client.reach(self.settings.workspace)
 
     def look(self) -> Endpoint | None:
         """Return the endpoint, or None before the first release."""

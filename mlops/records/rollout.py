@@ -44,8 +44,8 @@ class Moment(Frozen):
     weight: int
     num_requests: int
     num_failed: int
-    stable_requests: int = 0
-    stable_failed: int = 0
+    stable_requests: int
+    stable_failed: int
     latency_s: float | None
     stable_latency_s: float | None
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlops.datasets.whole import write_whole
 from mlops.reports import plots
 from mlops.reports.pages import environment
+from mlops.whole import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mlops.records import Verdict
 from mlops.reports import plots, training
 from mlops.reports.pages import environment
+from mlops.whole import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,9 +36,9 @@ class Comparison:
 
 def write(decision: GateDecision, answers: Sequence[Mapping[str, Any]], folder: Path) -> Path:
     """Write `decision.md` and `decision.html` to a folder; return the page."""
-    folder.joinpath("decision.md").write_text(markdown(decision, answers), encoding="utf-8")
     page = folder / "decision.html"
-    page.write_text(html(decision, answers), encoding="utf-8")
+    write_whole(folder / "decision.md", markdown(decision, answers).encode())
+    write_whole(page, html(decision, answers).encode())
     return page
 
 

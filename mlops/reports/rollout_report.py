@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.table import Table
 
 from mlops.reports import tables
+from mlops.whole import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,9 +35,8 @@ def show(console: Console, record: Rollout, folder: Path) -> None:
     """Print the steps, add them to the step summary, and leave the picture beside the record."""
     tables.show(console, tables.steps(record))
     if record.timeline:
-        folder.mkdir(parents=True, exist_ok=True)
         title = f"{record.deployment.endpoint}: {record.phase}" + (f"\n{record.reason}" if record.reason else "")
-        (folder / PICTURE).write_text(timeline(record.timeline, title=title))
+        write_whole(folder / PICTURE, timeline(record.timeline, title=title).encode())
 
 
 def timeline(moments: Sequence[Moment], *, title: str) -> str:

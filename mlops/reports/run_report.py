@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mlops.records import DataAsset, Deployment, Evaluation, FineTuningJob, GateDecision, RegisteredModel, Rollout
 from mlops.reports.markup import environment
 from mlops.reports.rollout_report import PICTURE as TIMELINE
+from mlops.whole import write_whole
 
 if TYPE_CHECKING:
     from mlops.records import Answer
@@ -23,9 +24,8 @@ DOCUMENTS: Final = {"data-card.html": "Data card", "decision.html": "Gate report
 def write(release: Release, folder: Path) -> Path:
     """Write `report.html` to a run's folder, whole or not at all; return its path."""
     path = folder / "report.html"
-    unfinished = folder / ".report.html.new"
-    unfinished.write_text(html(release, folder), encoding="utf-8")
-    return unfinished.replace(path)
+    write_whole(path, html(release, folder).encode())
+    return path
 
 
 def html(release: Release, folder: Path) -> str:

@@ -12,6 +12,7 @@ from rich.prompt import Confirm
 from mlops.reports import plots
 from mlops.reports.progress import progress
 from mlops.reports.tables import note
+from mlops.whole import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from mlops.finetuning.progress import Progress as Training
+    from mlops.records import FinetuningPlan
     from mlops.reports.plots import Losses
 
     Show = Callable[[Training | None, str], None]
@@ -69,6 +71,11 @@ def asks_to_cancel(console: Console, job: str, usd_per_hour: float) -> bool:
         return False
     question = f"Cancel job {job}? It goes on by itself otherwise, at about {usd_per_hour:.2f} USD/h"
     return Confirm.ask(question, console=console, default=False)
+
+
+def keep_plan(folder: Path, plan: FinetuningPlan) -> None:
+    """Write `finetune-plan.json`."""
+    write_whole(folder / "finetune-plan.json", plan.model_dump_json(indent=2).encode())
 
 
 def keep_curves(folder: Path, losses: Losses) -> Path:

@@ -67,7 +67,7 @@ class Probe:
         deployment: str | None = None,
         stream: bool = False,
         example: int = -1,
-        heard: Callable[[str], None] = lambda _: None,
+        heard: Callable[[str], None] | None = None,
     ) -> Sample:
         """Send a conversation, pinned to a deployment if one is given; return what came back.
 
@@ -109,7 +109,7 @@ class Probe:
         return {"messages": list(messages), "stream": True, **wanted}
 
     def _send(
-        self, url: str, body: Any, pin: str | None, key: str, heard: Callable[[str], None] = lambda _: None
+        self, url: str, body: Any, pin: str | None, key: str, heard: Callable[[str], None] | None = None
     ) -> Sample:
         headers = {"Authorization": f"Bearer {key}"} | ({PIN: pin} if pin else {})
         start = time.perf_counter()
@@ -118,7 +118,8 @@ class Probe:
                 reply = _Reply(start)
                 for piece in response.iter_bytes():
                     reply.add(piece)
-                    heard(reply.so_far())
+                    if heard:
+                        heard(reply.so_far())
         except httpx.HTTPError as error:
             seconds = time.perf_counter() - start
             return Sample(pin=pin, deployment=pin, status=0, seconds=seconds, text=str(error))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlops import settings
-from mlops.runs import RUNS
+from mlops.stage import RUNS
 from mlops.workspace import client, endpoints, history, lease, serving
 
 if TYPE_CHECKING:
@@ -131,6 +130,4 @@ class WorkspaceSource:
 def open_workspace(environment: str) -> WorkspaceSource:
     """Return the workspace of an environment with the runs of this folder; an emulator is started if it asks."""
     loaded = settings.load(environment)
-    if loaded.workspace.emulator:
-        os.environ.update(client.start_emulator())
-    return WorkspaceSource(client.connect(loaded.workspace), loaded, RUNS)
+    return WorkspaceSource(client.reach(loaded.workspace), loaded, RUNS)

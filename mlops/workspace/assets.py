@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import shutil
+import tempfile
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from http import HTTPStatus
@@ -176,11 +177,10 @@ def download_file(workspace: Workspace, uri: str, path: Path) -> None:
 
     Raises AzureError if it cannot be read.
     """
-    folder = path.with_name(f".{path.name}.fetched")
-    with azure_errors(f"download {uri}"), quiet():
-        found = _download(workspace, uri, folder)
-    (found / Path(uri).name).replace(path)
-    shutil.rmtree(folder)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder, azure_errors(f"download {uri}"), quiet():
+        found = _download(workspace, uri, Path(folder) / "fetched")
+        (found / Path(uri).name).replace(path)
 
 
 def _download(workspace: Workspace, uri: str, folder: Path) -> Path:

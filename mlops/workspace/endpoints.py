@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from mlops.workspace.client import Workspace
 
+COLORS: Final = ("blue", "green")
 FINGERPRINT: Final = "fingerprint"
 """The tag of a deployment that tells what exactly it runs."""
 DEPLOYED_AT: Final = "deployed-at"
@@ -54,6 +55,15 @@ class Endpoint:
         if not any(self.traffic.values()):
             return None
         return max(self.traffic, key=lambda name: self.traffic[name])
+
+    @property
+    def idle_color(self) -> str:
+        """Return the color that the next candidate gets: the one that is not stable."""
+        return next(name for name in COLORS if name != self.stable)
+
+    def is_used(self, deployment: str) -> bool:
+        """Return whether a deployment has traffic, or copies of it."""
+        return bool(self.traffic.get(deployment) or self.mirror.get(deployment))
 
     @property
     def live(self) -> dict[str, int]:

@@ -256,14 +256,12 @@ def studio_url(workspace: Workspace, name: str) -> str:
 
 def keep_timing(workspace: Workspace, name: str, workload: str, *, tokens_per_s: float, preparation_h: float) -> None:
     """Write how fast a job was into its tags, where the plans of later jobs of the workload find it."""
-    with azure_errors(f"tag job {name}"):
-        workspace.ml.jobs.update(name, tags={workload: json.dumps([tokens_per_s, preparation_h])})
+    set_tags(workspace, name, {workload: json.dumps([tokens_per_s, preparation_h])})
 
 
 def keep_cost(workspace: Workspace, name: str, usd: float) -> None:
     """Write what a job cost into its tags, where `mlops status` finds it."""
-    with azure_errors(f"tag job {name}"):
-        workspace.ml.jobs.update(name, tags={history.COST: f"{usd:.4f}"})
+    set_tags(workspace, name, {history.COST: f"{usd:.4f}"})
 
 
 def timings(workspace: Workspace, workload: str) -> list[tuple[float, float]]:
@@ -282,10 +280,8 @@ def tags(workspace: Workspace, name: str) -> Mapping[str, str]:
 
 def set_tags(workspace: Workspace, name: str, tags: Mapping[str, str]) -> None:
     """Add tags to a job; those it has stay."""
-    with azure_errors(f"tag job {name}"), quiet():
-        job = workspace.ml.jobs.get(name)
-        job.tags = {**(job.tags or {}), **tags}
-        workspace.ml.jobs.create_or_update(job)
+    with azure_errors(f"tag job {name}"):
+        workspace.ml.jobs.update(name, tags=dict(tags))
 
 
 def download(workspace: Workspace, name: str, output: str, folder: Path) -> Path:

@@ -58,11 +58,11 @@ def status(workspace: Workspace, endpoint: str) -> dict[str, Any] | None:
     """Return what the latest holder said last, with `seen` in seconds since 1970, or None if there was never one."""
     with azure_errors(f"look up who rolls out {endpoint}"):
         store = _store(workspace)
-        blobs = sorted(store.list_blobs(f"{FOLDER}/{endpoint}/"), key=lambda blob: str(blob.name))
-        if not blobs:
+        newest = max(store.list_blobs(f"{FOLDER}/{endpoint}/"), key=lambda blob: _epoch(blob.name), default=None)
+        if newest is None:
             return None
-        said = json.loads(store.download_blob(blobs[-1].name).readall())
-        return {**said, "seen": blobs[-1].last_modified.timestamp()}
+        said = json.loads(store.download_blob(newest.name).readall())
+        return {**said, "seen": newest.last_modified.timestamp()}
 
 
 @contextmanager

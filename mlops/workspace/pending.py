@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from mlops.errors import InputError
-from mlops.workspace import history
+from mlops.workspace import history, jobs
 from mlops.workspace.errors import azure_errors
 
 if TYPE_CHECKING:
@@ -53,15 +53,13 @@ def tag(inputs: Mapping[str, str]) -> dict[str, str]:
 
 def mark(workspace: Workspace, job: str, inputs: Mapping[str, str]) -> None:
     """Tag a job as one that a run waits for."""
-    with azure_errors(f"tag job {job}"):
-        workspace.ml.jobs.update(job, tags=tag(inputs))
+    jobs.set_tags(workspace, job, tag(inputs))
 
 
 def settle(workspace: Workspace, job: str) -> None:
     """Say on a job that no run waits for it any longer, if one did."""
-    with azure_errors(f"tag job {job}"):
-        if workspace.ml.jobs.get(job).tags.get(PENDING):
-            workspace.ml.jobs.update(job, tags={PENDING: ""})
+    if jobs.tags(workspace, job).get(PENDING):
+        jobs.set_tags(workspace, job, {PENDING: ""})
 
 
 def find(workspace: Workspace, environment: str) -> Iterator[Pending]:

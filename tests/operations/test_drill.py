@@ -22,8 +22,9 @@ FIRST = machine.start(
 
 def moments(*phases: Phase) -> list[Moment]:
     """Return a timeline with a second between its moments."""
-    figures = {"num_requests": 0, "num_failed": 0, "latency_s": None, "stable_latency_s": None}
-    return [Moment(at=at, phase=phase, weight=0, **figures) for at, phase in enumerate(phases)]
+    counts = dict.fromkeys(("weight", "num_requests", "num_failed", "stable_requests", "stable_failed"), 0)
+    latency = dict.fromkeys(("latency_s", "stable_latency_s"))
+    return [Moment(at=at, phase=phase, **counts, **latency) for at, phase in enumerate(phases)]
 
 
 @pytest.mark.parametrize("between", [(), (Phase.BAKING, Phase.BAKING)])

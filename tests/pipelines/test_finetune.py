@@ -66,7 +66,6 @@ def test_the_plan_is_kept_beside_what_it_took(first: Released) -> None:
     for text in ("retired on 2025-08-30 (finetune.model.allow_retired)", "tag finetune_compute_allow_list", "USD/h"):
         assert text in first.output
     assert first.output.index("Fine-tuning plan") < first.output.index("submitted job")
-    assert all(fact in dict(job.plan.facts) for fact in ("model", "lifecycle", "allowed by", "quota", "memory"))
     assert job.plan.usd > 0
     assert job.measured.hours > 0
     assert job.measured.tokens_per_s > 0

@@ -24,9 +24,9 @@ SAID: dict[str, Any] = {
 
 def moment(at: float, phase: str, weight: int, failed: int = 0) -> Moment:
     """Return where a rollout stood at a time."""
-    return Moment(
-        at=at, phase=phase, weight=weight, num_requests=10, num_failed=failed, latency_s=1.0, stable_latency_s=None
-    )
+    candidate = {"num_requests": 10, "num_failed": failed, "latency_s": 1.0}
+    stable = {"stable_requests": 10, "stable_failed": 0, "stable_latency_s": None}
+    return Moment(at=at, phase=phase, weight=weight, **candidate, **stable)
 
 
 def test_the_timeline_is_a_picture_that_names_what_happened() -> None:

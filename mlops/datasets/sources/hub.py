@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ import orjson
 
 from mlops.datasets.sources.listing import Listing
 from mlops.errors import DataError
+from mlops.whole import NO_SPACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +29,6 @@ COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 HUB: Final = "https://huggingface.co"
 TIMEOUT_S: Final = 30
 DOWNLOADS: Final = 4
-NO_SPACE: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 RETRY: Final = "run the stage again, it goes on where it stopped"
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Final
 
 from mlops.errors import DataError
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the system says of a disk that is full."""
 BUFFER_BYTES: Final = 1 << 20
 """With Python's 8 KiB most of the time of writing went into starting new blocks: 0.84 s for 582 MB against 0.25."""
 
@@ -31,7 +34,8 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror}. Make room for it there, and run again") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # what could not be made is not there to be deleted
+            temporary.unlink()
 
 
 def write_whole(path: Path, content: bytes) -> None:

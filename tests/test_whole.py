@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops.datasets.whole import fresh_folder, written_whole
 from mlops.errors import DataError
+from mlops.whole import fresh_folder, written_whole
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path: Path) -> None:
