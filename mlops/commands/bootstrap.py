@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from mlops.commands.parsers import Commands, add_command
 from mlops.errors import InputError
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable
 
     from mlops.settings import Settings
@@ -17,19 +17,13 @@ if TYPE_CHECKING:
 REPOSITORY: Final = re.compile(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+")
 
 
-def add(commands: argparse._SubParsersAction[Any]) -> None:
+def add(commands: Commands) -> None:
     """Add the command to the command line."""
-    parser = commands.add_parser(
-        "bootstrap",
-        help=bootstrap.__doc__,
-        description=bootstrap.__doc__,
-        epilog="example: mlops bootstrap --environment dev --repository OWNER/NAME --dry-run",
-    )
+    parser = add_command(commands, bootstrap, "mlops bootstrap --environment dev --repository OWNER/NAME --dry-run")
     parser.add_argument("--environment", required=True, help="which settings: dev or prod")
     parser.add_argument("--repository", required=True, metavar="OWNER/NAME", help="the repository on GitHub")
     parser.add_argument("--location", default="eastus", help="region of what is created (default: eastus)")
     parser.add_argument("--dry-run", action="store_true", help="print what would be made, and make nothing")
-    parser.set_defaults(command=bootstrap)
 
 
 def bootstrap(environment: str, repository: str, location: str, dry_run: bool) -> None:

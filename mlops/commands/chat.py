@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mlops.commands.parsers import Commands, add_command, add_environment
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator
 
     from rich.console import Console
@@ -15,19 +16,13 @@ if TYPE_CHECKING:
     from mlops.rollout.probe import Probe
 
 
-def add(commands: argparse._SubParsersAction[Any]) -> None:
+def add(commands: Commands) -> None:
     """Add the command to the command line."""
-    parser = commands.add_parser(
-        "chat",
-        help=chat.__doc__,
-        description=chat.__doc__,
-        epilog="example: mlops chat --environment local --deployment green",
-    )
-    parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
+    parser = add_command(commands, chat, "mlops chat --environment local --deployment green")
+    add_environment(parser)
     who = parser.add_mutually_exclusive_group()
     who.add_argument("--deployment", metavar="COLOR", help="who must answer (default: whom the traffic chooses)")
     who.add_argument("--model", metavar="NAME[:VERSION]", help="serve a registered model on this machine, and ask that")
-    parser.set_defaults(command=chat)
 
 
 def chat(environment: str, deployment: str | None, model: str | None) -> None:

@@ -7,8 +7,9 @@ import json
 import os
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from mlops.commands.parsers import Commands, add_command
 from mlops.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,13 +25,10 @@ TRIALS: Final = {"emulator": "On the emulator", "azure": "On Azure"}
 """Folders under runs/ that hold a run's records, and where the run was made."""
 
 
-def add(commands: argparse._SubParsersAction[Any]) -> None:
+def add(commands: Commands) -> None:
     """Add the command to the command line."""
-    parser = commands.add_parser(
-        "comment", help=comment.__doc__, description=comment.__doc__, epilog="example: mlops comment 42"
-    )
+    parser = add_command(commands, comment, "mlops comment 42")
     parser.add_argument("pull_request", metavar="NUMBER", type=_number, help="of the pull request")
-    parser.set_defaults(command=comment)
 
 
 def _number(text: str) -> int:

@@ -6,8 +6,9 @@ import argparse
 import shutil
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from mlops.commands.parsers import Commands, add_command, add_environment, add_noun
 from mlops.errors import InputError, Refusal
 
 if TYPE_CHECKING:
@@ -17,45 +18,26 @@ RUNS: Final = Path("runs")
 SPLITS: Final = ("train", "validation", "test")
 
 
-def add(commands: argparse._SubParsersAction[Any]) -> None:
+def add(commands: Commands) -> None:
     """Add `data` and its own commands to the command line."""
-    nouns = commands.add_parser("data", help=__doc__, description=__doc__, epilog="example: mlops data show nightly")
-    verbs = nouns.add_subparsers(required=True, metavar="COMMAND")
-    shown = verbs.add_parser(
-        "show",
-        help=show.__doc__,
-        description=show.__doc__,
-        epilog="example: mlops data show nightly --split test --rows 5",
-    )
+    verbs = add_noun(commands, "data", __doc__, "mlops data show nightly")
+    shown = add_command(verbs, show, "mlops data show nightly --split test --rows 5")
     shown.add_argument("run", metavar="RUN")
     shown.add_argument("--split", choices=SPLITS, default="train", help="which file (default: train)")
     shown.add_argument("--rows", type=_count, default=3, help="how many conversations (default: 3)")
-    _add_environment(shown)
-    shown.set_defaults(command=show)
-    compared = verbs.add_parser(
-        "diff", help=diff.__doc__, description=diff.__doc__, epilog="example: mlops data diff serving nightly"
-    )
+    _add_origin(shown)
+    compared = add_command(verbs, diff, "mlops data diff serving nightly")
     compared.add_argument("old", metavar="OLD", help="the run of the older data")
     compared.add_argument("new", metavar="NEW", help="the run of the newer data, whose settings say what is much")
-    _add_environment(compared)
-    compared.set_defaults(command=diff)
-    serves = verbs.add_parser(
-        "serving",
-        help=serving.__doc__,
-        description=serving.__doc__,
-        epilog="example: mlops data serving --environment dev serving",
-    )
+    _add_origin(compared)
+    serves = add_command(verbs, serving, "mlops data serving --environment dev serving")
     serves.add_argument("run", metavar="RUN", help="the run that the data is kept as, to compare others with")
-    serves.add_argument("--environment", required=True, help="which settings: local, dev or prod")
-    serves.set_defaults(command=serving)
-    described = verbs.add_parser(
-        "card", help=card.__doc__, description=card.__doc__, epilog="example: mlops data card nightly"
-    )
+    add_environment(serves)
+    described = add_command(verbs, card, "mlops data card nightly")
     described.add_argument("run", metavar="RUN")
-    described.set_defaults(command=card)
 
 
-def _add_environment(parser: argparse.ArgumentParser) -> None:
+def _add_origin(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--environment", help="where to fetch conversations from that are not on this machine")
 
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    import argparse
+from mlops.commands.parsers import Commands, add_command, add_environment, add_json
 
 STYLES: Final = {"warning": "yellow", "failure": "red"}
 
 
-def add(commands: argparse._SubParsersAction[Any]) -> None:
+def add(commands: Commands) -> None:
     """Add the command to the command line."""
-    parser = commands.add_parser(
-        "doctor", help=doctor.__doc__, description=doctor.__doc__, epilog="example: mlops doctor --environment dev"
-    )
-    parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
-    parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
-    parser.set_defaults(command=doctor)
+    parser = add_command(commands, doctor, "mlops doctor --environment dev")
+    add_environment(parser)
+    add_json(parser)
 
 
 def doctor(environment: str, *, as_json: bool) -> None:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import argparse
+from mlops.commands.parsers import Commands, add_command, add_environment
 
 
-def add(commands: argparse._SubParsersAction[Any]) -> None:
+def add(commands: Commands) -> None:
     """Add the command to the command line."""
-    parser = commands.add_parser(
-        "drill", help=drill.__doc__, description=drill.__doc__, epilog="example: mlops drill --environment dev"
-    )
-    parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
-    parser.set_defaults(command=drill)
+    parser = add_command(commands, drill, "mlops drill --environment dev")
+    add_environment(parser)
 
 
 def drill(environment: str) -> None:

@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import argparse
+from mlops.commands.parsers import Commands, add_command, add_environment, add_json
 
 
-def add(commands: argparse._SubParsersAction[Any]) -> None:
+def add(commands: Commands) -> None:
     """Add the commands to the command line."""
-    for command in (status, rollback):
-        name = command.__name__
-        example = f"example: mlops {name} --environment prod"
-        parser = commands.add_parser(name, help=command.__doc__, description=command.__doc__, epilog=example)
-        parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
-        parser.set_defaults(command=command)
-        if command is status:
-            parser.add_argument(
-                "--from-azure", action="store_true", help="show where the model comes from, too, by Azure's tags alone"
-            )
-            parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
-    parser = commands.add_parser(
-        "clean",
-        help=clean.__doc__,
-        description=clean.__doc__,
-        epilog="example: mlops clean --environment dev --older-than 24 --dry-run",
+    parser = add_command(commands, status, "mlops status --environment prod")
+    add_environment(parser)
+    parser.add_argument(
+        "--from-azure", action="store_true", help="show where the model comes from, too, by Azure's tags alone"
     )
-    parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
+    add_json(parser)
+    parser = add_command(commands, rollback, "mlops rollback --environment prod")
+    add_environment(parser)
+    parser = add_command(commands, clean, "mlops clean --environment dev --older-than 24 --dry-run")
+    add_environment(parser)
     parser.add_argument("--endpoint", help="another endpoint than the one of the settings")
     parser.add_argument(
         "--older-than", type=float, metavar="HOURS", help="of all endpoints only what failed, expired or idles so long"
     )
     parser.add_argument("--force", action="store_true", help="the whole endpoint, even if it has traffic")
     parser.add_argument("--dry-run", action="store_true", help="say what would be deleted, and delete nothing")
-    parser.set_defaults(command=clean)
 
 
 def status(environment: str, from_azure: bool, as_json: bool) -> None:

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
+
+from mlops.commands.parsers import Commands, add_command, add_environment, add_noun
 
 if TYPE_CHECKING:
-    import argparse
-
     from mlops.records import GateDecision, RegisteredModel
 
 
-def add(commands: argparse._SubParsersAction[Any]) -> None:
+def add(commands: Commands) -> None:
     """Add `gate` and its own commands to the command line."""
-    nouns = commands.add_parser(
-        "gate", help=__doc__, description=__doc__, epilog="example: mlops gate verify nightly --environment dev"
-    )
-    verbs = nouns.add_subparsers(required=True, metavar="COMMAND")
-    verified = verbs.add_parser(
-        "verify",
-        help=verify.__doc__,
-        description=verify.__doc__,
-        epilog="example: mlops gate verify nightly --environment dev",
-    )
+    verbs = add_noun(commands, "gate", __doc__, "mlops gate verify nightly --environment dev")
+    verified = add_command(verbs, verify, "mlops gate verify nightly --environment dev")
     verified.add_argument("run", metavar="RUN")
-    verified.add_argument("--environment", required=True, help="which settings: local, dev or prod")
-    verified.set_defaults(command=verify)
+    add_environment(verified)
 
 
 def verify(run: str, environment: str) -> None:

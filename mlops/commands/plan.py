@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    import argparse
+from mlops.commands.parsers import Commands, add_command, add_environment, add_json
 
+if TYPE_CHECKING:
     from mlops.planning import Recipe
 
 
-def add(commands: argparse._SubParsersAction[Any]) -> None:
+def add(commands: Commands) -> None:
     """Add the command to the command line."""
-    parser = commands.add_parser(
-        "plan",
-        help=plan.__doc__,
-        description=plan.__doc__,
-        epilog="example: mlops plan --environment dev --run nightly",
-    )
-    parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
+    parser = add_command(commands, plan, "mlops plan --environment dev --run nightly")
+    add_environment(parser)
     parser.add_argument("--run", default="local", help="the run whose prepared data it is (default: local)")
-    parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
-    parser.set_defaults(command=plan)
+    add_json(parser)
 
 
 def plan(environment: str, run: str, *, as_json: bool) -> None:

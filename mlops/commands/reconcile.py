@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import os
 import subprocess
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from mlops.commands.parsers import Commands, add_command, add_environment
 
 if TYPE_CHECKING:
-    import argparse
-
     from mlops.workspace.client import Workspace
     from mlops.workspace.pending import Pending
 
 WORKFLOW: Final = "release.yml"
 
 
-def add(commands: argparse._SubParsersAction[Any]) -> None:
+def add(commands: Commands) -> None:
     """Add the command to the command line."""
-    parser = commands.add_parser(
-        "reconcile",
-        help=reconcile.__doc__,
-        description=reconcile.__doc__,
-        epilog="example: mlops reconcile --environment dev",
-    )
-    parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
-    parser.set_defaults(command=reconcile)
+    parser = add_command(commands, reconcile, "mlops reconcile --environment dev")
+    add_environment(parser)
 
 
 def reconcile(environment: str) -> None:

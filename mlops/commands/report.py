@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import argparse
+from mlops.commands.parsers import Commands, add_command
 
 
-def add(commands: argparse._SubParsersAction[Any]) -> None:
+def add(commands: Commands) -> None:
     """Add the command to the command line."""
-    parser = commands.add_parser(
-        "report", help=report.__doc__, description=report.__doc__, epilog="example: mlops report nightly"
-    )
+    parser = add_command(commands, report, "mlops report nightly")
     parser.add_argument("run", metavar="RUN")
-    parser.set_defaults(command=report)
 
 
 def report(run: str) -> None:

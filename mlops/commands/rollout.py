@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    import argparse
+from mlops.commands.parsers import Commands, add_command, add_environment, add_json
 
-EXAMPLE: Final = "example: mlops rollout {} --environment prod"
+EXAMPLE: Final = "mlops rollout {} --environment prod"
 ORDERS: Final = {
     "pause": "Stop where it is; the traffic stays as it is until somebody resumes, promotes or aborts.",
     "resume": "Go on with a rollout that is paused or whose runner is lost, measuring its step afresh.",
@@ -16,21 +16,24 @@ ORDERS: Final = {
 }
 
 
-def add(commands: argparse._SubParsersAction[Any]) -> None:
+def add(commands: Commands) -> None:
     """Add the commands to the command line."""
     noun = commands.add_parser(
-        "rollout", help="Look after a rollout under way.", description=__doc__, epilog=EXAMPLE.format("watch")
+        "rollout",
+        help="Look after a rollout under way.",
+        description=__doc__,
+        epilog=f"example: {EXAMPLE.format('watch')}",
     )
     verbs = noun.add_subparsers(required=True, metavar="VERB")
-    told = ORDERS | {name: verb.__doc__ or "" for name, verb in VERBS.items()}
-    for name, text in told.items():
-        parser = verbs.add_parser(name, help=text, description=text, epilog=EXAMPLE.format(name))
-        parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
-        parser.set_defaults(command=VERBS.get(name, order))
-        if name == "status":
-            parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
-        if name in ORDERS:
-            parser.set_defaults(verb=name)
+    for name, text in ORDERS.items():
+        parser = add_command(verbs, order, EXAMPLE.format(name), name=name, text=text)
+        add_environment(parser)
+        parser.set_defaults(verb=name)
+    for name, verb in VERBS.items():
+        parser = add_command(verbs, verb, EXAMPLE.format(name))
+        add_environment(parser)
+        if verb is status:
+            add_json(parser)
 
 
 def order(environment: str, verb: Any) -> None:
@@ -82,4 +85,4 @@ def watch(environment: str) -> None:
     watching.watch(Site.of(environment, terminal()))
 
 
-VERBS: Final = {"status": status, "recover": recover, "watch": watch}
+VERBS: Final[dict[str, Callable[..., None]]] = {"status": status, "recover": recover, "watch": watch}

@@ -4,45 +4,29 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mlops.commands.parsers import Commands, add_command, add_environment, add_json, add_noun
 
 if TYPE_CHECKING:
-    import argparse
-
     from mlops.runs import Run
 
 
-def add(commands: argparse._SubParsersAction[Any]) -> None:
+def add(commands: Commands) -> None:
     """Add `runs` and its own commands to the command line."""
-    nouns = commands.add_parser("runs", help=__doc__, description=__doc__, epilog="example: mlops runs show nightly")
-    verbs = nouns.add_subparsers(required=True, metavar="COMMAND")
-    listed = verbs.add_parser(
-        "list", help=list_all.__doc__, description=list_all.__doc__, epilog="example: mlops runs list --json"
-    )
-    listed.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
-    listed.set_defaults(command=list_all)
-    shown = verbs.add_parser(
-        "show", help=show.__doc__, description=show.__doc__, epilog="example: mlops runs show nightly"
-    )
+    verbs = add_noun(commands, "runs", __doc__, "mlops runs show nightly")
+    listed = add_command(verbs, list_all, "mlops runs list --json", name="list")
+    add_json(listed)
+    shown = add_command(verbs, show, "mlops runs show nightly")
     shown.add_argument("run", metavar="RUN")
-    shown.add_argument("--json", action="store_true", dest="as_json", help="print the last record, which holds all")
-    shown.set_defaults(command=show)
-    compared = verbs.add_parser(
-        "compare", help=compare.__doc__, description=compare.__doc__, epilog="example: mlops runs compare nightly mine"
-    )
+    add_json(shown, "print the last record, which holds all")
+    compared = add_command(verbs, compare, "mlops runs compare nightly mine")
     compared.add_argument("first", metavar="RUN")
     compared.add_argument("second", metavar="RUN")
-    compared.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
-    compared.set_defaults(command=compare)
-    resumed = verbs.add_parser(
-        "resume",
-        help=resume.__doc__,
-        description=resume.__doc__,
-        epilog="example: mlops runs resume nightly --environment dev",
-    )
+    add_json(compared)
+    resumed = add_command(verbs, resume, "mlops runs resume nightly --environment dev")
     resumed.add_argument("run", metavar="RUN")
-    resumed.add_argument("--environment", required=True, help="which settings: local, dev or prod")
-    resumed.set_defaults(command=resume)
+    add_environment(resumed)
 
 
 def list_all(*, as_json: bool) -> None:

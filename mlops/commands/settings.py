@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import argparse
+from mlops.commands.parsers import Commands, add_command, add_environment, add_json, add_noun
 
 
-def add(commands: argparse._SubParsersAction[Any]) -> None:
+def add(commands: Commands) -> None:
     """Add `settings` and its own commands to the command line."""
-    nouns = commands.add_parser(
-        "settings", help=__doc__, description=__doc__, epilog="example: mlops settings show --environment dev data"
-    )
-    verbs = nouns.add_subparsers(required=True, metavar="COMMAND")
-    shown = verbs.add_parser(
-        "show",
-        help=show.__doc__,
-        description=show.__doc__,
-        epilog="example: mlops settings show --environment dev data",
-    )
-    shown.add_argument("--environment", required=True, help="which settings: local, dev or prod")
-    shown.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
+    verbs = add_noun(commands, "settings", __doc__, "mlops settings show --environment dev data")
+    shown = add_command(verbs, show, "mlops settings show --environment dev data")
+    add_environment(shown)
+    add_json(shown)
     shown.add_argument("section", nargs="?", default="", help="only this section, such as data or data.cluster")
-    shown.set_defaults(command=show)
-    described = verbs.add_parser(
-        "schema",
-        help=schema.__doc__,
-        description=schema.__doc__,
-        epilog="example: mlops settings schema > pipelines/settings/schema.json",
-    )
-    described.set_defaults(command=schema)
+    add_command(verbs, schema, "mlops settings schema > pipelines/settings/schema.json")
 
 
 def show(environment: str, section: str, *, as_json: bool) -> None:

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import argparse
+from mlops.commands.parsers import Commands, add_command, add_environment
 
 
-def add(commands: argparse._SubParsersAction[Any]) -> None:
+def add(commands: Commands) -> None:
     """Add the command to the command line."""
-    parser = commands.add_parser(
-        "studio",
-        help=studio.__doc__,
-        description=studio.__doc__,
-        epilog="example: mlops studio --environment local --port 0",
-    )
-    parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
+    parser = add_command(commands, studio, "mlops studio --environment local --port 0")
+    add_environment(parser)
     parser.add_argument("--port", type=int, default=8765, help="on 127.0.0.1; 0 takes a free one (default: 8765)")
-    parser.set_defaults(command=studio)
 
 
 def studio(environment: str, port: int) -> None:
