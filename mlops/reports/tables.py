@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mlops.records import FinetuningPlan, GateDecision, Rollout
 
 SUMMARY = "GITHUB_STEP_SUMMARY"
+SHORT = 12
+"""Characters of the longest cells that are not broken where a table is too wide."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,9 @@ class Table:
     def rich(self) -> RichTable:
         """Return the table for a terminal."""
         table = RichTable(title=self.title, title_justify="left")
-        for heading in self.headings:
-            table.add_column(heading, overflow="fold")
+        for number, heading in enumerate(self.headings):
+            is_short = all(len(row[number]) <= SHORT for row in self.rows)
+            table.add_column(heading, overflow="fold", no_wrap=is_short)
         for row in self.rows:
             table.add_row(*map(Text, row))
         return table
@@ -71,14 +74,15 @@ def decision(record: GateDecision) -> Table:
     """Return what each rule said, the candidate beside its reference; an override and flaws are never left out."""
     rows = tuple(
         (
-            result.rule if result.slice is None else f"  {result.slice}",
+            (result.rule if result.slice is None else f"  {result.slice}")
+            + (" (warns)" if result.severity == "warn" else ""),
             f"{result.num_examples:,}",
             f"{result.candidate:.4f}",
             "" if result.reference is None else f"{result.reference:.4f}",
             f"{result.change:+.4f}",
             f"{result.low:+.4f} to {result.high:+.4f}",
             f"{result.required:+.4f}",
-            f"{result.verdict}{' (warns only)' if result.severity == 'warn' else ''}",
+            str(result.verdict),
         )
         for result in record.results
     )
