@@ -72,8 +72,7 @@ class Container:
     async def _is_healthy(self, probe: Probe) -> bool:
         reply = Unheard()
         with suppress(BrokenError, TimeoutError):
-            async with asyncio.timeout(probe.timeout_s):
-                await self.upstream.ask(_PROBE, reply)
+            await self.upstream.ask(_PROBE, reply, asyncio.get_running_loop().time() + probe.timeout_s)
         return reply.status in _OK
 
 

@@ -109,16 +109,17 @@ class Containers:
             if not first.done():
                 first.set_exception(NotReadyError("The deployment was deleted."))
 
-    async def take(self) -> Container:
+    async def take(self, deadline: float) -> Container:
         """Return the container with the fewest requests, once it has room for another; `give` it back.
 
-        Raises TooManyPendingError where the service answers 429, NotReadyError while all have crashed.
+        Raises TooManyPendingError where the service answers 429, NotReadyError while all have crashed, TimeoutError if
+        none has room before the deadline, a time of the event loop.
         """
         if self._pending >= self.spec.most_pending:
             raise TooManyPendingError
         self._count(1)
         try:
-            return self._next() or await self._turn()
+            return self._next() or await self._turn(deadline)
         except BaseException:  # a cancellation, too: it goes on, and the place is free
             self._count(-1)
             raise
@@ -146,17 +147,18 @@ class Containers:
             self._ready.append(container)
         return container
 
-    async def _turn(self) -> Container:
+    async def _turn(self, deadline: float) -> Container:
         if self._has_crashed():
             raise NotReadyError("Its containers have crashed or are not ready.")
         turn: asyncio.Future[Container] = asyncio.get_running_loop().create_future()
         self._turns.append(turn)
-        try:
-            return await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled() and not turn.exception():
-                self._release(turn.result())
-            raise
+        async with asyncio.timeout_at(deadline):
+            try:
+                return await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled() and not turn.exception():
+                    self._release(turn.result())
+                raise
 
     def _release(self, container: Container) -> None:
         container.num_active -= 1

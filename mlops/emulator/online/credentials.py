@@ -41,7 +41,7 @@ def is_accepted(home: Home, authorization: str, *, auth_mode: str, secret: Docum
     if scheme.lower() != "bearer" or not credential:
         return False
     if auth_mode == "Key":
-        return any(_is_same(credential, secret[key]) for key in ("primaryKey", "secondaryKey"))
+        return _is_same(credential, secret["primaryKey"]) or _is_same(credential, secret["secondaryKey"])
     if auth_mode == "AMLToken":
         return _is_token(credential, secret["tokenSecret"], now)
     return _is_entra_token(home, authorization)

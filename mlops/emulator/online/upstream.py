@@ -64,25 +64,30 @@ class Upstream:
         self._port = port
         self._idle: list[_Connection] = []
 
-    async def ask(self, request: bytes, reply: Reply) -> None:
-        """Send a request and pass its answer on; raise BrokenError if there is none, or half of one."""
+    async def ask(self, request: bytes, reply: Reply, deadline: float) -> None:
+        """Send a request and pass its answer on; `deadline` is a time of the event loop.
+
+        Raises BrokenError if there is no answer or half of one, TimeoutError if it is not complete in time.
+        """
         while self._idle:
             connection = self._idle.pop()
             try:
-                return await self._ask(connection, request, reply)
+                return await self._ask(connection, request, reply, deadline)
             except BrokenError:
                 # The container had closed it meanwhile, as servers do: that is no answer, so ask again.
                 if connection.has_answered:
                     raise
-        return await self._ask(await self._connect(), request, reply)
+        async with asyncio.timeout_at(deadline):
+            connection = await self._connect()
+        return await self._ask(connection, request, reply, deadline)
 
     def close(self) -> None:
         """Close the connections that wait for another request."""
         while self._idle:
             self._idle.pop().close()
 
-    async def _ask(self, connection: _Connection, request: bytes, reply: Reply) -> None:
-        if await connection.ask(request, reply):
+    async def _ask(self, connection: _Connection, request: bytes, reply: Reply, deadline: float) -> None:
+        if await connection.ask(request, reply, deadline):
             self._idle.append(connection)
         else:
             connection.close()
@@ -107,10 +112,11 @@ class _Connection(asyncio.Protocol):
         self._headers: Headers = []
         self._is_head = self._has_started = self.has_answered = False
 
-    async def ask(self, request: bytes, reply: Reply) -> bool:
+    async def ask(self, request: bytes, reply: Reply, deadline: float) -> bool:
         """Send a request and pass its answer on; return whether the connection can be used again."""
+        loop = asyncio.get_running_loop()
         self._parser = httptools.HttpResponseParser(self)
-        self._answered = asyncio.get_running_loop().create_future()
+        self._answered = loop.create_future()
         self._reply, self._headers = reply, []
         self._is_head, self._has_started, self.has_answered = request.startswith(b"HEAD "), False, False
         if self._transport.is_closing():
@@ -119,12 +125,15 @@ class _Connection(asyncio.Protocol):
         if not self._transport.is_reading():  # who was answered last did not keep up
             self._transport.resume_reading()
         self._transport.write(request)
+        # A third of what asyncio.timeout takes, which every request would pay.
+        timer = loop.call_at(deadline, self._time_out)
         try:
             return await self._answered
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, TimeoutError):
             self._transport.abort()
             raise
         finally:
+            timer.cancel()
             self._reply = reply.source = None
 
     def close(self) -> None:
@@ -188,6 +197,10 @@ class _Connection(asyncio.Protocol):
         if self._reply is not None and not self._answered.done():
             self._reply.finish()
             self._answered.set_result(is_reusable)
+
+    def _time_out(self) -> None:
+        if not self._answered.done():
+            self._answered.set_exception(TimeoutError())
 
     def _break(self, reason: str) -> None:
         if self._reply is not None and not self._answered.done():

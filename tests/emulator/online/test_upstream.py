@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -59,7 +61,7 @@ def with_container(serve: Serve, use: Callable[[Upstream], Awaitable[Any]]) -> A
 async def ask(upstream: Upstream, question: bytes = QUESTION) -> Heard:
     """Return the answer to a question."""
     heard = Heard()
-    await upstream.ask(question, heard)
+    await upstream.ask(question, heard, math.inf)
     return heard
 
 
@@ -182,7 +184,7 @@ def test_pieces_are_passed_on_as_they_come() -> None:
 
     async def use(upstream: Upstream) -> bytes:
         heard = Heard()
-        asking = asyncio.create_task(upstream.ask(QUESTION, heard))
+        asking = asyncio.create_task(upstream.ask(QUESTION, heard, math.inf))
         await heard.flushed.wait()
         assert heard.body == b"one"
         may_go_on.set()
@@ -190,6 +192,25 @@ def test_pieces_are_passed_on_as_they_come() -> None:
         return heard.body
 
     assert with_container(serve, use) == b"onetwo"
+
+
+def test_an_answer_that_is_not_complete_in_time_is_given_up() -> None:
+    """At the deadline the connection is closed, however much of the answer has come."""
+    closed = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n1")
+        with suppress(ConnectionResetError):
+            await reader.read()
+        closed.set()
+
+    async def use(upstream: Upstream) -> None:
+        with pytest.raises(TimeoutError):
+            await upstream.ask(QUESTION, Heard(), asyncio.get_running_loop().time() + 0.1)
+        await closed.wait()
+
+    with_container(serve, use)
 
 
 def test_a_container_waits_for_a_client_that_does_not_keep_up() -> None:
@@ -218,7 +239,7 @@ def test_a_container_waits_for_a_client_that_does_not_keep_up() -> None:
 
     async def use(upstream: Upstream) -> int:
         slow = Slow()
-        asking = asyncio.create_task(upstream.ask(QUESTION, slow))
+        asking = asyncio.create_task(upstream.ask(QUESTION, slow, math.inf))
         await slow.flushed.wait()
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(sent.wait(), 0.3)
