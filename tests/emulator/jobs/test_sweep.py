@@ -143,11 +143,14 @@ def test_sweep_job_finds_its_best_trial(ml: MLClient, jobs: Jobs, tmp_path: Path
     assert "Best trial" in (tmp_path / "hd-artifacts/azureml-logs/hyperdrive.txt").read_text()
 
 
-def test_hopeless_trial_is_stopped(jobs: Jobs) -> None:
+def test_hopeless_trial_is_stopped(jobs: Jobs, tmp_path: Path) -> None:
     """A trial that is worse than the policy's slack allows is canceled; the sweep completes without it."""
     from azure.ai.ml.sweep import BanditPolicy, Choice
 
-    text = jobs.metric("score", "${{inputs.x}}") + "; test ${{inputs.x}} = 9 || sleep 600"
+    # A trial is judged once at each interval, beside those that have got as far: the worse one comes second.
+    gate, is_good = tmp_path / "gate", "test ${{inputs.x}} = 9"
+    text = f"{is_good} || until test -e {gate}; do sleep 0.05; done; " + jobs.metric("score", "${{inputs.x}}")
+    text += f"; touch {gate}; {is_good} || sleep 600"
     job = trial(jobs, text)(x=Choice([9, 1])).sweep(
         primary_metric="score",
         goal="maximize",
