@@ -86,7 +86,7 @@ def peak(program: str, percentage: int, files: list[Path]) -> Peak:
         while process.poll() is None:
             resident = _resident(process.pid)
             tree, single = max(tree, sum(resident)), max([single, *resident])
-            time.sleep(PERIOD_S)
+            time.sleep(PERIOD_S)  # between two looks
     return Peak(tree / 1e6, single / 1e6)
 
 

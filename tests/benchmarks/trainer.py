@@ -109,7 +109,7 @@ def resume(folder: Path, table: Table) -> bool:
     subprocess.run(unbroken, check=True, stdout=subprocess.DEVNULL)
     with subprocess.Popen(killed, stdout=subprocess.DEVNULL, start_new_session=True) as process:
         while not last_checkpoint(folder / "killed.checkpoints"):
-            time.sleep(0.05)
+            time.sleep(0.05)  # between two looks
         os.killpg(process.pid, signal.SIGKILL)
     subprocess.run([*killed, "--resume_from_checkpoint", "true"], check=True, stdout=subprocess.DEVNULL)
     losses = [final_loss(folder / f"{name}.checkpoints") for name in ("unbroken", "killed")]

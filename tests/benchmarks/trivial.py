@@ -64,7 +64,7 @@ def process(command: list[str], *, ready: Callable[[], bool]) -> Iterator[None]:
             while not ready():
                 if program.poll() is not None or time.monotonic() > deadline:
                     sys.exit(f"{' '.join(command)} did not start.")
-                time.sleep(0.05)
+                time.sleep(0.05)  # between two looks
             yield
         finally:
             program.terminate()

@@ -48,7 +48,7 @@ from mlops.datasets.prepare import prepare_splits
 from mlops.datasets.settings import DataSettings
 
 def slow(*task, real=spool.spool):
-    time.sleep(0.02)
+    time.sleep(0.02)  # so that there is time to be killed in
     return real(*task)
 
 spool.spool = slow

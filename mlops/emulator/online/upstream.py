@@ -125,7 +125,7 @@ class _Connection(asyncio.Protocol):
         if not self._transport.is_reading():  # who was answered last did not keep up
             self._transport.resume_reading()
         self._transport.write(request)
-        # A third of what asyncio.timeout takes, which every request would pay.
+        # Less work than asyncio.timeout, which every request would pay for.
         timer = loop.call_at(deadline, self._time_out)
         try:
             return await self._answered

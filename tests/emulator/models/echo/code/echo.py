@@ -16,7 +16,7 @@ class Echo:
         text = request["messages"][-1]["content"]
         command, _, argument = text.partition(" ")
         if command == "sleep":
-            time.sleep(float(argument))
+            time.sleep(float(argument))  # as it was asked to
         if command == "fail":
             raise RuntimeError(argument)
         if command == "exit":

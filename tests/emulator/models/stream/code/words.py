@@ -27,7 +27,7 @@ class Words:
             for word in words:
                 command, _, argument = word.partition(":")
                 while command == "wait-for" and not Path(argument).exists():
-                    time.sleep(_POLL_S)
+                    time.sleep(_POLL_S)  # between two looks
                 if command == "fail":
                     raise RuntimeError(argument)
                 yield _chunk({"role": "assistant", "content": f"{word} "})
