@@ -37,6 +37,8 @@ BENCHMARKS = (
     "candidates",
     "evaluation",
 )
+CHECKOV = "checkov==3.3.30"
+"""In an environment of its own, for what it pins contradicts what else is locked."""
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 
@@ -141,13 +143,15 @@ def is_met(benchmark: str) -> bool:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, formatting and docstrings, and the workflows: that they are right, and that they are safe."""
+    """Check style, formatting and docstrings; that workflows and infrastructure are right, and safe."""
     install(session, "lint", parts="none")
     run(session, "ruff", "check")
     run(session, "ruff", "format", "--check")
     run(session, "interrogate", "--quiet", "mlops", "pipelines")
     run(session, "actionlint")
     run(session, "zizmor", "--offline", "--pedantic", "--quiet", ".github")
+    checkov = ("tool", "run", "--from", CHECKOV, "checkov", "--quiet", "--compact", "--skip-download")
+    run(session, "uv", *checkov, "--framework", "bicep", "--directory", "pipelines/infra", **sources())
 
 
 @nox.session

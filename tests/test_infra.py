@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,13 @@ def test_nothing_secret_comes_out(bicep: dict[str, Any]) -> None:
     """Two ids are all that GitHub needs."""
     assert set(bicep["outputs"]) == {"clientId", "tenantId"}
     assert "listKeys" not in MAIN.read_text()
+
+
+def test_everything_declared_is_used(bicep: dict[str, Any]) -> None:
+    """A parameter or variable that nothing names is a mistake, as `bicep lint` says, too."""
+    text = re.sub(r"//.*|@description.*", "", MAIN.read_text())
+    declared = [*bicep["parameters"], *bicep["variables"]]
+    assert [name for name in declared if len(re.findall(rf"\b{name}\b", text)) < 2] == []
 
 
 @pytest.mark.parametrize("environment", ["dev", "prod"])
