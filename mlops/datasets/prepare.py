@@ -18,28 +18,30 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from mlops.datasets import quarantine
-from mlops.datasets.columns import Columns, detect
+from mlops.datasets.columns import detect
 from mlops.datasets.merge import Merged, PreparedSplit, left_out, merge
-from mlops.datasets.readers.read import read
+from mlops.datasets.readers.cut import cut
+from mlops.datasets.readers.read import first_rows
 from mlops.datasets.sample import Sample
-from mlops.datasets.sources.shard import Shard
 from mlops.datasets.sources.source import Source, open_source
 from mlops.datasets.split import SPLITS, Cuts
-from mlops.datasets.spool import Spooled, Work
+from mlops.datasets.spool import Spooled, Work, spool_shard
 from mlops.datasets.tokens import TokenLimits, find_tokenizer
-from mlops.datasets.workers import num_cores, spool_all, started
+from mlops.datasets.workers import num_cores, started
 from mlops.errors import DataError
 from mlops.whole import fresh_folder, write_whole, written_whole
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mlops.datasets.overlap.contamination import Leak
     from mlops.datasets.overlap.duplicates import Example
     from mlops.datasets.overlap.find import Overlap
     from mlops.datasets.settings import DataSettings, SplitName
+    from mlops.datasets.sources.shard import Shard
+    from mlops.datasets.workers import Crew
 
 MIN_TRAIN_ROWS: Final = 10
 """What `chat_completion_pipeline` demands of training data."""
@@ -89,13 +91,13 @@ def prepare_splits(
     of an `azureml:` source; `show` takes a line now and then. Raises DataError if the source cannot be read, if too
     many rows are bad, if a split is left too small, or if the disk is full.
     """
-    with started((settings.workers or num_cores()) - 1) as processes:
+    with started(settings.workers or num_cores()) as crew:
         source = open_source(settings, cache=cache, asset=asset)
-        shards = sorted(source.shards, key=lambda shard: (shard.file, shard.start))
+        shards = _shards(source, crew)
         spool = _spool_folder(settings, source, folder)
-        work = _work(settings, shards, spool, cache)
-        progress = _Progress(len(shards), show)
-        spooled = spool_all(shards, work, processes, on_shard=progress.finished)
+        work = _work(settings, shards, spool, cache, crew)
+        calls = [(shard, number, work) for number, shard in enumerate(shards)]
+        spooled = list(_reported(crew.map(spool_shard, calls), len(shards), show))
     building = fresh_folder(spool / "data")
     merged = merge(_runs(spooled, work), building, spool=spool, rows=settings.rows)
     reasons, num_bad_left_out = _quarantine(settings, spooled, work, merged, folder)
@@ -131,23 +133,22 @@ def prepare_splits(
     return prepared
 
 
-def _work(settings: DataSettings, shards: Sequence[Shard], spool: Path, cache: Path) -> Work:
+def _shards(source: Source, crew: Crew) -> list[Shard]:
+    cuts = crew.map(cut, [(shard,) for shard in source.files])
+    return sorted(chain.from_iterable(cuts), key=lambda shard: (shard.file, shard.start))
+
+
+def _work(settings: DataSettings, shards: Sequence[Shard], spool: Path, cache: Path, crew: Crew) -> Work:
+    [rows] = crew.map(first_rows, [(shards,)])
     return Work(
         folder=spool,
-        columns=_columns(settings, shards),
+        columns=detect(rows, given=settings.columns),
         sample=Sample.of(settings),
         cuts=Cuts.of(settings, present={shard.split for shard in shards}),
         limits=_limits(settings, cache),
         mask=settings.mask,
         shuffle_seed=settings.seed if settings.shuffle_answers else None,
     )
-
-
-def _columns(settings: DataSettings, shards: Sequence[Shard]) -> Columns:
-    """Return the columns that hold the conversations, by the first rows that can be read."""
-    batches = chain.from_iterable(read(shard, columns=None, wanted=lambda _: True) for shard in shards)
-    firsts = ([row for _, row in batch.rows if isinstance(row, dict)] for batch in batches)
-    return detect(next((rows for rows in firsts if rows), []), given=settings.columns)
 
 
 def _limits(settings: DataSettings, cache: Path) -> TokenLimits | None:
@@ -223,16 +224,11 @@ def _hash(value: object) -> str:
     return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-class _Progress:
-    """Says how far the reading is."""
-
-    def __init__(self, num_shards: int, show: Callable[[str], None]) -> None:
-        self._show, self._start = show, time.monotonic()
-        self._num_shards, self._num_finished, self._num_rows = num_shards, 0, 0
-
-    def finished(self, shard: Spooled) -> None:
-        self._num_finished += 1
-        self._num_rows += shard.num_read
-        rate = self._num_rows / max(time.monotonic() - self._start, 0.001)
-        done = f"shard {self._num_finished} of {self._num_shards}"
-        self._show(f"{done}: {self._num_rows:,} conversations read, {rate:,.0f} a second")
+def _reported(spooled: Iterable[Spooled], num_shards: int, show: Callable[[str], None]) -> Iterator[Spooled]:
+    """Hand on the shards; say how far the reading is."""
+    start, num_rows = time.monotonic(), 0
+    for number, shard in enumerate(spooled, start=1):
+        num_rows += shard.num_read
+        rate = num_rows / max(time.monotonic() - start, 0.001)
+        show(f"shard {number} of {num_shards}: {num_rows:,} conversations read, {rate:,.0f} a second")
+        yield shard

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
@@ -45,9 +45,12 @@ class Sample:
         return self.limit == ALL or int.from_bytes(self._hash(prompt)) < self.limit
 
     def _hash(self, prompt: str) -> bytes:
-        text = prompt.encode(errors="surrogatepass")
-        return hashlib.blake2b(text, digest_size=KEY_DIGITS // 2, salt=self._salt).digest()
+        digest = _salted(self.seed).copy()
+        digest.update(prompt.encode("utf-8", "surrogatepass"))
+        return digest.digest()
 
-    @cached_property
-    def _salt(self) -> bytes:
-        return self.seed.to_bytes(hashlib.blake2b.SALT_SIZE, signed=True)
+
+@cache
+def _salted(seed: int) -> hashlib.blake2b:
+    salt = seed.to_bytes(hashlib.blake2b.SALT_SIZE, signed=True)
+    return hashlib.blake2b(digest_size=KEY_DIGITS // 2, salt=salt)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Record = tuple[bytes, bytes]
 
 RUN_BYTES: Final = 8 << 20
-"""What is held in memory to be sorted: as much as a shard of the usual size."""
+"""What is held in memory to be sorted: half a shard of the usual size."""
 ORDER: Final[tuple[SplitName, ...]] = ("test", "validation", "train")
 """What is held out sorts before train, so that a prompt in both is seen there first."""
 DIGITS: Final = {name: str(digit) for digit, name in enumerate(ORDER)}
@@ -76,7 +76,7 @@ class Spooled:
     num_runs: int
 
 
-def spool(shard: Shard, number: int, work: Work) -> Spooled:
+def spool_shard(shard: Shard, number: int, work: Work) -> Spooled:
     """Read and judge a shard, unless that was done before.
 
     Raises DataError if it cannot be read, or if its spool cannot be written.
@@ -127,15 +127,16 @@ def _wanted(work: Work) -> Callable[[str], bool]:
 
 def _judged(raw: Raw, shard: Shard, work: Work) -> Record | Problem | None:
     """Return the record of a row, or why it cannot be trained on, or None if it is not in the sample."""
+    if isinstance(raw, Sound):
+        return _record(_row(raw), shard, work) if work.sample.takes(raw.prompt) else None
     if isinstance(raw, Unreadable):
         return raw.problem
-    row = _row(raw) if isinstance(raw, Sound) else work.columns.row(raw)
+    row = work.columns.row(raw)
     if isinstance(row, Problem):
         return row
     if not work.sample.takes(row["prompt"]):
         return None
-    found = None if isinstance(raw, Sound) else problem(row, limits=work.limits)
-    return found or _record(row, shard, work)
+    return problem(row, limits=work.limits) or _record(row, shard, work)
 
 
 def _row(sound: Sound) -> Row:

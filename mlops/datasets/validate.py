@@ -66,16 +66,19 @@ def problem(row: Mapping[str, Any], *, limits: TokenLimits | None = None) -> Pro
     return None
 
 
-def is_sound(roles: Sequence[str], contents: Sequence[str]) -> bool:
-    """Return whether messages with these roles and texts break no rule, at the speed of C loops over the whole row.
+def take_turns(roles: Sequence[str]) -> bool:
+    """Return whether messages with these roles stand in an order that breaks no rule."""
+    turns = roles[1:] if roles and roles[0] == "system" else roles
+    return len(turns) > 1 and turns == ["user", "assistant"] * (len(turns) // 2)
+
+
+def are_texts(contents: Sequence[str]) -> bool:
+    """Return whether texts break no rule, at the speed of C loops over all of them.
 
     Raises TypeError for contents that are no texts. Whether they are Unicode is not looked at.
     """
-    turns = roles[1:] if roles and roles[0] == "system" else roles
     return (
-        len(turns) > 1
-        and turns == ["user", "assistant"] * (len(turns) // 2)
-        and all(contents)
+        all(contents)
         and not any(map(str.isspace, contents))
         and not [content for content in contents if "\0" in content]
     )
@@ -86,7 +89,7 @@ def _is_sound(messages: Any) -> bool:
     try:
         roles = [message["role"] for message in messages]
         contents = [message["content"] for message in messages]
-        return messages.__class__ is list and is_sound(roles, contents) and _is_unicode(contents)
+        return messages.__class__ is list and take_turns(roles) and are_texts(contents) and _is_unicode(contents)
     except (TypeError, KeyError):
         return False
 

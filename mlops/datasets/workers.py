@@ -1,4 +1,4 @@
-"""Processes that spool shards beside the main one: each is sent a shard, answers what became of it, and gets the next.
+"""Processes that read data for the main one: each is sent a call, answers it, and gets the next.
 
 Started with `python -m mlops.datasets.workers`. A process of our own rather than a pool of `multiprocessing`, because
 it imports neither the main program nor what that has imported, ends when the main process is killed, and costs no
@@ -14,20 +14,19 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from queue import Empty, SimpleQueue
-from typing import IO, TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from itertools import starmap
+from queue import SimpleQueue
+from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
 from mlops.errors import DataError, MlopsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from mlops.datasets.sources.shard import Shard
-    from mlops.datasets.spool import Spooled, Work
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     Process = subprocess.Popen[bytes]
-    Tasks = SimpleQueue[tuple[Shard, int, Work]]
 
+T = TypeVar("T")
 
 FRUGAL: Final = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",  # mimalloc, the default, keeps 10 MB more
@@ -41,73 +40,65 @@ def num_cores() -> int:
 
 
 @contextmanager
-def started(count: int) -> Iterator[list[Process]]:
-    """Start processes; they are ended with the block."""
+def started(count: int) -> Iterator[Crew]:
+    """Start processes; they are ended with the block. Of one alone nothing is won: this process does its work."""
     environment = os.environ | FRUGAL
     command = [sys.executable, "-m", "mlops.datasets.workers"]
     pipe = subprocess.PIPE
-    processes = [subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment) for _ in range(count)]
+    processes = [
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment) for _ in range(count if count > 1 else 0)
+    ]
     try:
-        yield processes
+        yield Crew(processes)
     finally:
         for process in processes:
             process.kill()  # it has nothing left to do, or what it does is no longer wanted
             process.communicate()
 
 
-def spool_all(
-    shards: Sequence[Shard], work: Work, processes: Sequence[Process], *, on_shard: Callable[[Spooled], None]
-) -> list[Spooled]:
-    """Spool all shards, in these processes and in this one; return what became of them, in their order.
+@dataclass(frozen=True)
+class Crew:
+    """Processes that call functions; without any, this one calls them."""
 
-    Raises DataError, the first there is, once all processes have finished the shard they are at.
-    """
-    from mlops.datasets.spool import spool
+    processes: Sequence[Process]
 
-    tasks: Tasks = SimpleQueue()
-    for number, shard in enumerate(shards):
-        tasks.put((shard, number, work))
-    found: dict[int, Spooled] = {}
+    def map(self, function: Callable[..., T], calls: Iterable[tuple[Any, ...]]) -> Iterator[T]:
+        """Call a module's function with each of the arguments; yield what it answers, in their order.
 
-    def take_part(spool: Callable[[Shard, int, Work], Spooled]) -> None:
-        try:
-            for shard, number, _ in _drained(tasks):
-                found[number] = spool(shard, number, work)
-                on_shard(found[number])
-        finally:
-            for _ in _drained(tasks):  # after an error the rest need not be begun
-                pass
+        Raises DataError, the first there is, once all processes have finished the call they are at.
+        """
+        if not self.processes:
+            yield from starmap(function, calls)
+            return
+        idle: SimpleQueue[Process] = SimpleQueue()
+        for process in self.processes:
+            idle.put(process)
 
-    with ThreadPoolExecutor(max(1, len(processes))) as threads:
-        others = [
-            threads.submit(take_part, lambda *task, process=process: _asked(process, task)) for process in processes
-        ]
-        take_part(spool)
-    for other in others:
-        other.result()
-    return [found[number] for number in range(len(shards))]
+        def answer(arguments: tuple[Any, ...]) -> T:
+            process = idle.get()
+            try:
+                return _asked(process, function, arguments)
+            finally:
+                idle.put(process)
+
+        with ThreadPoolExecutor(len(self.processes)) as threads:
+            yield from threads.map(answer, calls)
 
 
-def _drained(tasks: Tasks) -> Iterator[tuple[Shard, int, Work]]:
-    with suppress(Empty):
-        while True:
-            yield tasks.get_nowait()
-
-
-def _asked(process: Process, task: tuple[Shard, int, Work]) -> Spooled:
+def _asked(process: Process, function: Callable[..., T], arguments: tuple[Any, ...]) -> T:
     """Return what a process answers; raises DataError if that is one, or if the process has died."""
     requests, answers = _pipes(process)
     try:
-        pickle.dump(task, requests)
+        pickle.dump((function, arguments), requests)
         requests.flush()
-        answer = pickle.load(answers)  # noqa: S301 - from a process of our own
+        answer: T | MlopsError = pickle.load(answers)  # noqa: S301 - from a process of our own
     except (BrokenPipeError, EOFError):
         raise DataError(
             f"a process that reads data ended with exit code {process.wait()}; if memory ran out, set data.workers to 1"
         ) from None
     if isinstance(answer, MlopsError):
         raise answer
-    return answer  # type: ignore[no-any-return]  # `_serve` sends nothing else
+    return answer
 
 
 def _pipes(process: Process) -> tuple[IO[bytes], IO[bytes]]:
@@ -119,14 +110,13 @@ def _pipes(process: Process) -> tuple[IO[bytes], IO[bytes]]:
 def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     _import_pyarrow()  # now, while the main process looks for the files
 
-    from mlops.datasets.spool import spool
+    import mlops.datasets.spool  # noqa: F401 - it will be asked for
 
     with suppress(EOFError, BrokenPipeError):
         while True:
-            shard, number, work = pickle.load(requests)  # noqa: S301 - from the process that started this one
-            answer: Any
+            function, arguments = pickle.load(requests)  # noqa: S301 - from the process that started this one
             try:
-                answer = spool(shard, number, work)
+                answer = function(*arguments)
             except MlopsError as error:
                 answer = error
             pickle.dump(answer, answers)

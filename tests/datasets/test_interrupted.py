@@ -43,19 +43,18 @@ def test_a_killed_preparation_goes_on_with_the_shards_that_are_left(tmp_path: Pa
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from mlops.datasets import spool
-from mlops.datasets.prepare import prepare_splits
+from mlops.datasets import prepare
 from mlops.datasets.settings import DataSettings
 
-def slow(*task, real=spool.spool):
+def slow(*task, real=prepare.spool_shard):
     time.sleep(0.02)  # so that there is time to be killed in
     return real(*task)
 
-spool.spool = slow
+prepare.spool_shard = slow
 sizes = {"percentage": 100, "seed": 0, "validation_percentage": 5, "test_percentage": 10, "workers": 1}
 settings = DataSettings(source=sys.argv[1], max_quarantine_percentage=50, **sizes)
 site = Path(sys.argv[2])
-prepare_splits(settings, site / "data", cache=site / "cache", show=lambda _: None)
+prepare.prepare_splits(settings, site / "data", cache=site / "cache", show=lambda _: None)
 """
 
 

@@ -1,4 +1,4 @@
-"""Processes that spool shards."""
+"""Processes that read data for the main one."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from mlops.datasets.columns import Columns
 from mlops.datasets.sample import ALL, Sample
 from mlops.datasets.sources.shard import Shard
 from mlops.datasets.split import Cuts
-from mlops.datasets.spool import Spooled, Work
-from mlops.datasets.workers import spool_all, started
+from mlops.datasets.spool import Spooled, Work, spool_shard
+from mlops.datasets.workers import Crew, started
 from mlops.errors import DataError
 from tests.benchmarks.ultrachat import write_parquet
 
@@ -30,6 +30,11 @@ def work(folder: Path) -> Work:
     return Work(folder, columns, Sample(0, ALL, None), Cuts(5, 10), None, mask=False, shuffle_seed=None)
 
 
+def spooled(crew: Crew, parts: list[Shard], folder: Path) -> list[Spooled]:
+    """Spool shards."""
+    return list(crew.map(spool_shard, [(shard, number, work(folder)) for number, shard in enumerate(parts)]))
+
+
 def shards(folder: Path) -> list[Shard]:
     """Return six shards of a file."""
     [path] = write_parquet(folder, count=300, files=1, row_group=50)
@@ -37,41 +42,42 @@ def shards(folder: Path) -> list[Shard]:
 
 
 def test_all_processes_together_do_what_one_does(tmp_path: Path) -> None:
-    """Every shard is spooled once, by this process or another, and reported once."""
+    """Every shard is spooled once, by this process or by others, and answered in its place."""
     (tmp_path / "alone").mkdir()
     (tmp_path / "together").mkdir()
-    reported: list[Spooled] = []
     parts = shards(tmp_path)
-    alone = spool_all(parts, work(tmp_path / "alone"), [], on_shard=reported.append)
-    with started(2) as processes:
-        together = spool_all(parts, work(tmp_path / "together"), processes, on_shard=reported.append)
+    with started(1) as crew:
+        assert not crew.processes
+        alone = spooled(crew, parts, tmp_path / "alone")
+    with started(2) as crew:
+        together = spooled(crew, parts, tmp_path / "together")
     assert together == alone
-    assert len(reported) == 12
-    assert all(process.returncode is not None for process in processes)
+    assert len(together) == 6
+    assert [process.returncode is not None for process in crew.processes] == [True, True]
 
 
 def test_a_mistake_found_by_another_process_is_raised_here(tmp_path: Path) -> None:
     """The message is the one the reader wrote."""
     missing = [Shard("gone.parquet", tmp_path / "gone.parquet", None, "parquet")] * 4
-    with started(1) as processes, pytest.raises(DataError, match=r"gone\.parquet: No such file"):
-        spool_all(missing, work(tmp_path), processes, on_shard=lambda _: None)
+    with started(2) as crew, pytest.raises(DataError, match=r"gone\.parquet: No such file"):
+        spooled(crew, missing, tmp_path)
 
 
 def test_a_process_that_was_killed_is_told_of(tmp_path: Path) -> None:
     """Memory that ran out looks like this: the message says what to change."""
-    with started(1) as processes:
-        processes[0].kill()
-        processes[0].wait()
+    with started(2) as crew:
+        crew.processes[0].kill()
+        crew.processes[0].wait()
         with pytest.raises(DataError, match=r"exit code -9; if memory ran out, set data\.workers to 1"):
-            spool_all(shards(tmp_path), work(tmp_path), processes, on_shard=lambda _: None)
+            spooled(crew, shards(tmp_path), tmp_path)
 
 
 def test_no_process_outlives_the_main_one() -> None:
     """Killed hard, the main process cannot end its helpers: they end by themselves."""
     program = (
         "from mlops.datasets.workers import started\n"
-        "with started(2) as processes:\n"
-        "    print(*[process.pid for process in processes], flush=True)\n"
+        "with started(2) as crew:\n"
+        "    print(*[process.pid for process in crew.processes], flush=True)\n"
         "    input()\n"
     )
     main = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)

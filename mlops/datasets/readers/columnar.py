@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlops.datasets.columns import ROLES
 from mlops.datasets.readers.batch import Sound
-from mlops.datasets.validate import is_sound
+from mlops.datasets.validate import are_texts, take_turns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,10 +25,11 @@ def sound(batch: RecordBatch, prompts: Sequence[str | None], columns: Columns) -
     if turns is None:
         return [None] * len(batch)
     offsets, roles, contents = turns
+    all_texts = are_texts(contents)
     found: list[Sound | None] = []
     for prompt, (start, stop) in zip(prompts, pairwise(offsets), strict=True):
         who, said = roles[start:stop], contents[start:stop]
-        if is_sound(who, said):
+        if take_turns(who) and (all_texts or are_texts(said)):
             messages = [{"role": role, "content": content} for role, content in zip(who, said, strict=True)]
             found.append(Sound(prompt or said[who[0] == "system"], messages))
         else:

@@ -14,22 +14,21 @@ if TYPE_CHECKING:
 
     from mlops.datasets.sources.shard import Shard
 
-SHARD_BYTES: Final = 8 << 20
+SHARD_BYTES: Final = 16 << 20
 """How much of a file one shard is."""
 PIECE: Final = 1 << 20
 
 
-def cut(whole: Shard) -> Iterator[Shard]:
-    """Yield the shards of a file, in order; one whose format cannot be entered in the middle is one shard.
+def cut(whole: Shard) -> list[Shard]:
+    """Return the shards of a file, in order; one whose format cannot be entered in the middle is one shard.
 
     Raises DataError for a parquet file that is none.
     """
     if whole.format == "parquet":
-        yield from _row_groups(whole)
-    elif whole.format == "jsonl" and _is_large(whole.path) and whole.path.suffix.lower() not in COMPRESSIONS:
-        yield from _byte_ranges(whole)
-    else:
-        yield whole
+        return list(_row_groups(whole))
+    if whole.format == "jsonl" and _is_large(whole.path) and whole.path.suffix.lower() not in COMPRESSIONS:
+        return list(_byte_ranges(whole))
+    return [whole]
 
 
 def _is_large(path: Path) -> bool:

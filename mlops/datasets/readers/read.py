@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from mlops.datasets.columns import Columns
     from mlops.datasets.readers.batch import Batch
@@ -36,3 +37,10 @@ def read(
         "tsv": csv_table.read,
     }
     return readers[shard.format](shard, wanted=wanted)
+
+
+def first_rows(shards: Sequence[Shard]) -> list[dict[str, Any]]:
+    """Return the first rows that can be read, as they stand in the source."""
+    batches = chain.from_iterable(read(shard, columns=None, wanted=lambda _: True) for shard in shards)
+    firsts = ([row for _, row in batch.rows if isinstance(row, dict)] for batch in batches)
+    return next((rows for rows in firsts if rows), [])

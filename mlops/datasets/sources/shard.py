@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mlops.datasets.settings import SplitName
-from mlops.datasets.sources.listing import Format
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mlops.datasets.settings import SplitName
+    from mlops.datasets.sources.listing import Format
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Where conversations come from: the Hub, files, a data asset or a package; cut into shards to be read."""
+"""Where conversations come from: the Hub, files, a data asset or a package."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from mlops.datasets.readers.cut import cut
 from mlops.datasets.settings import DataSettings, SplitName
 from mlops.datasets.sources import hub
 from mlops.datasets.sources.listing import Listing, choose, format_of
@@ -27,18 +26,19 @@ SCHEMES: Final = "`hub:OWNER/NAME@REVISION`, `azureml:NAME:VERSION`, `chitchat`,
 
 @dataclass(frozen=True)
 class Source:
-    """What will be read: its name and what it is at this moment (a commit, a version), its license and its shards."""
+    """What will be read: its name and what it is at this moment (a commit, a version), its license and its files."""
 
     name: str
     revision: str | None
     license: str | None
-    shards: tuple[Shard, ...]
+    files: tuple[Shard, ...]
+    """Each as one shard."""
     fingerprint: str
     """Changes when the files do: with the same settings, the same fingerprint means the same rows."""
 
 
 def open_source(settings: DataSettings, *, cache: Path, asset: Path | None = None) -> Source:
-    """Find the files of `settings.source`, download those of the splits asked for to `cache`, and cut them into shards.
+    """Find the files of `settings.source`, and download those of the splits asked for to `cache`.
 
     `asset` is the folder to which the data asset of an `azureml:` source was downloaded. Raises DataError if there is
     no such source, or if it is not to be had.
@@ -110,7 +110,7 @@ def _shards(files: Iterable[tuple[str, Path, SplitName | None]]) -> Iterator[Sha
         form = format_of(name)
         if form is None:
             raise AssertionError(f"{name} was chosen, but has no format")
-        yield from cut(Shard(name, path, split, form))
+        yield Shard(name, path, split, form)
 
 
 def _state(file: tuple[str, Path, SplitName | None]) -> list[Any]:

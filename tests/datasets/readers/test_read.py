@@ -157,7 +157,7 @@ def test_ten_thousand_mutated_rows(tmp_path: Path, name: str, monkeypatch: pytes
     path.write_bytes(gzip.compress(content, 1) if name.endswith(".gz") else content)
     monkeypatch.setattr(cut, "SHARD_BYTES", 1 << 20)
     settings = DataSettings(**SIZES, source=str(path))
-    found = judged(list(open_source(settings, cache=tmp_path).shards))
+    found = judged(list(open_source(settings, cache=tmp_path).files))
     assert found == [(number + 1, reason) for number, (_, reason) in enumerate(pairs) if number not in blank]
 
 
@@ -206,7 +206,7 @@ def test_flipped_bytes_of_parquet(tmp_path: Path, data: st.DataObject) -> None:
         content[place] ^= data.draw(st.integers(1, 255))
     path.write_bytes(content)
     try:
-        found = judged(list(open_source(DataSettings(**SIZES, source=str(path)), cache=tmp_path).shards))
+        found = judged(list(open_source(DataSettings(**SIZES, source=str(path)), cache=tmp_path).files))
     except DataError:
         return
     assert [number for number, _ in found] == sorted({number for number, _ in found})

@@ -36,7 +36,7 @@ def at(repository: Repository, revision: str | None = None) -> str:
 
 def rows(source: Source) -> list[dict[str, object]]:
     """Return every row of a source."""
-    batches = [batch for shard in source.shards for batch in read(shard, columns=None, wanted=lambda _: True)]
+    batches = [batch for shard in source.files for batch in read(shard, columns=None, wanted=lambda _: True)]
     return [row for batch in batches for _, row in batch.rows]
 
 
@@ -49,7 +49,7 @@ def test_only_the_splits_asked_for_are_downloaded(hub: Hub, ultrachat: Repositor
     """Two of four splits: 160 rows, the commit and the license; a generation split is never touched."""
     source = open_source(settings(at(ultrachat)), cache=tmp_path)
     assert (source.revision, source.license) == (ultrachat.commit, "mit")
-    assert {shard.split for shard in source.shards} == {"train", "test"}
+    assert {shard.split for shard in source.files} == {"train", "test"}
     assert len(rows(source)) == 160
     assert len(downloaded(tmp_path)) == 4
     assert not [path for _, path, _ in hub.requests if "_gen" in path]
