@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlops.datasets.lengths import Lengths, lengths
 from mlops.datasets.lines import index, texts
-from mlops.datasets.overlap.contamination import Leak
-from mlops.datasets.overlap.duplicates import Example
+from mlops.datasets.overlap.overlap import Example, Leak
 from mlops.datasets.privacy import findings, placeholders
 from mlops.datasets.words import normalize
 from mlops.records import Frozen

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_right
+import heapq
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from typing import IO, TYPE_CHECKING, Final
 
 from mlops.datasets.sample import KEY_DIGITS
@@ -113,44 +112,18 @@ def _few(runs: Sequence[Path], spool: Path, *, level: int = 0) -> Sequence[Path]
 
 @contextmanager
 def _merged(runs: Sequence[Path]) -> Iterator[Iterator[bytes]]:
-    ahead = BUFFER_BYTES // max(len(runs), 1)
+    buffer = min(CHUNK_BYTES, BUFFER_BYTES // max(len(runs), 1))
     with ExitStack() as stack:
-        yield _in_order([_Run(stack.enter_context(run.open("rb", min(CHUNK_BYTES, ahead))), ahead) for run in runs])
-
-
-def _in_order(runs: Sequence[_Run]) -> Iterator[bytes]:
-    """Yield records, hundreds at a time: sorting them once is a third of the work of a heap that hands on each."""
-    while runs := [run for run in runs if run.records]:
-        # Of what is not read yet, nothing comes before this one.
-        last = min(run.records[-1] for run in runs)
-        yield from sorted(chain.from_iterable(run.take(last) for run in runs))
-
-
-class _Run:
-    """A sorted file, read ahead."""
-
-    def __init__(self, file: IO[bytes], ahead: int) -> None:
-        self._file, self._ahead = file, ahead
-        self.records = file.readlines(ahead)
-        self._few = len(self.records) // 2
-
-    def take(self, last: bytes) -> list[bytes]:
-        """Return the records up to the last one wanted; read on before few are left."""
-        cut = bisect_right(self.records, last)
-        taken = self.records[:cut]
-        del self.records[:cut]
-        if len(self.records) <= self._few:
-            self.records += self._file.readlines(self._ahead)
-        return taken
+        yield heapq.merge(*[stack.enter_context(run.open("rb", buffer)) for run in runs])
 
 
 class Writer:
-    """Writes and hashes lines in a thread, which the interpreter's lock does not hold up."""
+    """Writes lines, and hashes them meanwhile in a thread, which the interpreter's lock does not hold up."""
 
     def __init__(self, file: IO[bytes], thread: ThreadPoolExecutor) -> None:
         self._file, self._thread = file, thread
         self._digest = hashlib.sha256()
-        self._written: Future[None] | None = None
+        self._hashed: Future[None] | None = None
         self._lines: list[bytes] = []
         self._size = self._rows = 0
 
@@ -171,13 +144,10 @@ class Writer:
     def _flush(self) -> None:
         chunk = b"".join(self._lines)
         self._wait()
-        self._written = self._thread.submit(self._write, chunk)
+        self._hashed = self._thread.submit(self._digest.update, chunk)
+        self._file.write(chunk)
         self._lines, self._size = [], 0
 
-    def _write(self, chunk: bytes) -> None:
-        self._file.write(chunk)
-        self._digest.update(chunk)
-
     def _wait(self) -> None:
-        if self._written:
-            self._written.result()
+        if self._hashed:
+            self._hashed.result()

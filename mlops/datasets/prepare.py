@@ -20,6 +20,7 @@ import orjson
 from mlops.datasets import quarantine
 from mlops.datasets.columns import detect
 from mlops.datasets.merge import Merged, PreparedSplit, left_out, merge
+from mlops.datasets.overlap.find import find_overlap
 from mlops.datasets.readers.cut import cut
 from mlops.datasets.readers.read import first_rows
 from mlops.datasets.sample import Sample
@@ -36,9 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from mlops.datasets.overlap.contamination import Leak
-    from mlops.datasets.overlap.duplicates import Example
-    from mlops.datasets.overlap.find import Overlap
+    from mlops.datasets.overlap.overlap import Example, Leak, Overlap
     from mlops.datasets.settings import DataSettings, SplitName
     from mlops.datasets.sources.shard import Shard
     from mlops.datasets.workers import Crew
@@ -186,8 +185,6 @@ def _quarantine(
 
 def _without_overlap(settings: DataSettings, merged: Merged, building: Path) -> tuple[PreparedSplit, Overlap]:
     """Leave out of train what is in the other splits or in benchmarks, or nearly twice."""
-    from mlops.datasets.overlap.find import find_overlap
-
     train, held_out = building / "train.jsonl", [building / f"{name}.jsonl" for name in SPLITS if name != "train"]
     overlap = find_overlap(train, held_out=held_out, settings=settings, workers=settings.workers or num_cores())
     return left_out(train, overlap.lines) if overlap.lines else merged.splits["train"], overlap

@@ -10,8 +10,7 @@ import pytest
 from mlops.datasets import card
 from mlops.datasets.card import DataCard, describe
 from mlops.datasets.merge import PreparedSplit
-from mlops.datasets.overlap.contamination import Leak
-from mlops.datasets.overlap.duplicates import Example
+from mlops.datasets.overlap.overlap import Example, Leak
 from mlops.datasets.prepare import Counts, Prepared
 from mlops.datasets.settings import DataSettings
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +10,7 @@ import numpy as np
 from mlops.datasets import words
 from mlops.datasets.lines import index, texts
 from mlops.datasets.overlap.benchmark import read_texts
+from mlops.datasets.overlap.overlap import Contamination, Leak
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -29,24 +29,6 @@ SLOTS_PER_RUN: Final = 16
 CHUNK: Final = 2**18
 """Runs of words that are entered at a time: what is made on the way stays small."""
 NUM_EXAMPLES, EXCERPT = 5, 300
-
-
-@dataclass(frozen=True)
-class Leak:
-    """A training row that is left out: the file it shares words with, those words, and how the row begins."""
-
-    source: str
-    shared: str
-    opening: str
-
-
-@dataclass(frozen=True)
-class Contamination:
-    """The training rows to leave out, counted from 0; how many share text with each file; the first few of each."""
-
-    lines: frozenset[int]
-    by_source: dict[str, int]
-    examples: tuple[Leak, ...]
 
 
 def contaminated(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain
 from multiprocessing import get_context
@@ -14,6 +13,7 @@ import numpy as np
 
 from mlops.datasets import words
 from mlops.datasets.lines import index, texts
+from mlops.datasets.overlap.overlap import Example, NearDuplicates, Twin
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -40,37 +40,6 @@ WORTH_PROCESSES: Final = 100_000_000
 """Bytes from which starting processes costs less than it saves."""
 NUM_EXAMPLES, EXCERPT = 5, 300
 ALONE: Final = -1
-
-
-@dataclass(frozen=True)
-class Twin:
-    """A row that is left out, the earlier one that stays for it, and the share of runs they have in common."""
-
-    line: int
-    kept: int
-    similarity: float
-
-
-@dataclass(frozen=True)
-class Example:
-    """A row that is left out and the one that stays, from where they begin to differ."""
-
-    left_out: str
-    kept: str
-    similarity: float
-
-
-@dataclass(frozen=True)
-class NearDuplicates:
-    """The near duplicates of a file, in file order, and the least alike of them in words."""
-
-    twins: tuple[Twin, ...]
-    examples: tuple[Example, ...]
-
-    @property
-    def lines(self) -> frozenset[int]:
-        """Return the lines to leave out, counted from 0."""
-        return frozenset(twin.line for twin in self.twins)
 
 
 def near_duplicates(path: Path, *, threshold: float, without: Collection[int] = (), workers: int = 1) -> NearDuplicates:

@@ -9,7 +9,8 @@ import orjson
 import pytest
 
 from mlops.datasets.overlap import duplicates
-from mlops.datasets.overlap.duplicates import NearDuplicates, band_size, near_duplicates
+from mlops.datasets.overlap.duplicates import band_size, near_duplicates
+from mlops.datasets.overlap.overlap import NearDuplicates
 
 VOCABULARY = [f"word{number}" for number in range(5000)]
 
