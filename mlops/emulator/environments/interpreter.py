@@ -39,7 +39,7 @@ async def provide(
 ) -> Path:
     """Return the Python for a conda file's text, in which the requirements `also` are installed as well."""
     if os.environ.get(ISOLATE_VARIABLE) != "1":
-        machine.note(log, f"{name} is not built: {_OWN}. Start the emulator with --isolate to have it built.")
+        machine.note(log, f"{name}: nothing is built, {_OWN}. Start the emulator with --isolate to have it built.")
         return machine.OWN
     if not conda_file:
         # Fake: no image is pulled or built, and nothing is known of what it holds.

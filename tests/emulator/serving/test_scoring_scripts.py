@@ -138,7 +138,7 @@ def test_a_failing_run_is_a_424_and_its_traceback_is_in_the_logs(
     logs = ml.online_deployments.get_logs(plain, endpoint, lines=1000)
     for part in ("printed by init", "Init complete", "Traceback", "score.py"):
         assert part in logs
-    assert "is not built: this runs in the emulator's own Python" in logs.splitlines()[0]
+    assert ": nothing is built, this runs in the emulator's own Python" in logs.splitlines()[0]
     mounted = ml.online_deployments.get_logs(plain, endpoint, lines=10, container_type="storage-initializer")
     assert "linear.joblib is mounted at" in mounted
 
