@@ -1,11 +1,14 @@
-"""What GitHub Actions and a step say to each other; elsewhere nothing is said."""
+"""What GitHub Actions and a step say to each other, and GitHub's command line."""
 
 from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import Final
+
+from mlops.errors import InputError
 
 OUTPUT: Final = "GITHUB_OUTPUT"
 EXPECTED: Final = "RECORD_DIGEST"
@@ -32,3 +35,20 @@ def release_inputs() -> dict[str, str] | None:
     said = json.loads(text) or {}  # a push has none
     names = ("preset", "source", "percentage", "override")
     return {name: said[name] for name in names if said.get(name)}
+
+
+def gh(*arguments: str, aim: str, needs: str) -> str:
+    """Run GitHub's command line; return what it says.
+
+    Raises InputError if there is none, or if it refuses: with what it should have done, and the permission that takes.
+    """
+    try:
+        result = subprocess.run(["gh", *arguments], capture_output=True, text=True, check=False)  # noqa: S607 - on the path
+    except FileNotFoundError:
+        raise InputError(
+            f"gh could not {aim}: there is no gh here. Install GitHub's command line, cli.github.com"
+        ) from None
+    if result.returncode:
+        said = result.stderr.strip()
+        raise InputError(f"gh could not {aim}: {said}. Give the job `permissions: {needs}: write` and GH_TOKEN")
+    return result.stdout.strip()

@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "planning": PURE | {"alignment", "compute", "finetuning", "settings", "workspace"},
     "alignment": PURE | {"compute", "datasets", "finetuning", "settings", "workspace"},
     "reports": PURE | {"datasets", "finetuning", "whole"},
-    "github": set(),
+    "github": {"errors"},
     "changes": {"github"},
     "bootstrap": set(),
     "stage": PURE | {"github", "layers", "settings", "workspace", "reports", "whole"},

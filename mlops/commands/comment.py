@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +38,7 @@ def _number(text: str) -> int:
 
 def comment(pull_request: int) -> None:
     """Write what the jobs of $JOBS and the records in runs/ say under a pull request, over what stood there."""
+    from mlops.github import gh
     from mlops.reports.pull_request import body
     from mlops.reports.tables import note
 
@@ -47,14 +47,8 @@ def comment(pull_request: int) -> None:
     path = Path("runs", "comment.md")
     path.parent.mkdir(exist_ok=True)
     path.write_text(text, encoding="utf-8")
-    command = ["gh", "pr", "comment", str(pull_request), "--edit-last", "--create-if-none", "--body-file", str(path)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise InputError(
-            f"gh could not comment on pull request {pull_request}: {result.stderr.strip()}. Give the job "
-            "`permissions: pull-requests: write` and GH_TOKEN"
-        )
-    print(result.stdout.strip())
+    command = ("pr", "comment", str(pull_request), "--edit-last", "--create-if-none", "--body-file", str(path))
+    print(gh(*command, aim=f"comment on pull request {pull_request}", needs="pull-requests"))
 
 
 def _jobs() -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from typing import TYPE_CHECKING, Final
 
 from mlops.commands.parsers import Commands, add_command, add_environment
@@ -51,21 +50,15 @@ def reconcile(environment: str) -> None:
 def _release(workspace: Workspace, found: Pending) -> None:
     """Let GitHub run the release, with its approvals; elsewhere say what to run.
 
-    Raises AzureError if GitHub refuses; the run then goes on waiting.
+    Raises InputError if GitHub refuses; the run then goes on waiting.
     """
-    from mlops.errors import AzureError
+    from mlops.github import gh
     from mlops.workspace import pending
 
     if not os.environ.get("GITHUB_ACTIONS"):
         print(f"  nox -s release -- --environment {found.inputs['environment']} --run {found.inputs['run']}")
         return
     fields = [word for name, value in found.inputs.items() for word in ("--raw-field", f"{name}={value}")]
-    command = ["gh", "workflow", "run", WORKFLOW, *fields]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise AzureError(
-            f"gh could not start {WORKFLOW} for run {found.inputs['run']}: {result.stderr.strip()}. Give the job "
-            "`permissions: actions: write` and GH_TOKEN"
-        )
+    gh("workflow", "run", WORKFLOW, *fields, aim=f"start {WORKFLOW} for run {found.inputs['run']}", needs="actions")
     pending.settle(workspace, found.job.name)
     print(f"  {WORKFLOW} goes on with it")

@@ -12,7 +12,7 @@ import pytest
 from azure.ai.ml import command
 
 from mlops.commands.reconcile import reconcile
-from mlops.errors import AzureError
+from mlops.errors import AzureError, InputError
 from mlops.settings import load
 from mlops.workspace import pending
 from mlops.workspace.client import Workspace, connect
@@ -69,7 +69,7 @@ def test_a_run_goes_on_once_when_its_job_has_completed(
     inputs = {"environment": "local", "run": unique, "percentage": "$(touch pwned)\n--ref=evil"}
     pending.mark(workspace, ended(ml, "true"), inputs)
     monkeypatch.setenv("STATUS", "1")
-    with pytest.raises(AzureError, match=f"gh could not start release.yml for run {unique}"):
+    with pytest.raises(InputError, match=f"gh could not start release.yml for run {unique}"):
         reconcile("local")
     gh.unlink()
     monkeypatch.setenv("STATUS", "0")
