@@ -145,12 +145,14 @@ def endpoints(request: Request) -> Response:
 
 
 def endpoints_live(request: Request) -> Response:
-    """Send what changes of the endpoints' traffic."""
-    source = _source(request)
+    """Send what changes of the endpoints `of` which a page was made, until there are others."""
+    source, of = _source(request), request.query_params.get("of", "")
 
     def look() -> tuple[dict[str, str], bool]:
-        shown = views.endpoint_views(source)
-        return {f"traffic-{view.endpoint.name}": _fragment("traffic", view=view) for view in shown}, False
+        found = {view.endpoint.name: view for view in views.endpoint_views(source)}
+        parts = ("traffic", "rollout", "answering")
+        shown = {f"{part}-{name}": _fragment(part, view=view) for name, view in found.items() for part in parts}
+        return shown, ",".join(found) != of
 
     return _live(look)
 
@@ -188,7 +190,16 @@ def _ask(request: Request, messages: list[dict[str, str]], deployment: str | Non
         raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no endpoint {name}")
     sample = source.ask(endpoint, messages, deployment)
     ok = sample.ok and bool(sample.text.strip())  # the server says 200 even when its engine failed
-    return {"deployment": sample.deployment, "ok": ok, "seconds": sample.seconds, "text": sample.text}
+    text = sample.text if ok else _message(sample.text)
+    return {"deployment": sample.deployment, "ok": ok, "seconds": sample.seconds, "text": text}
+
+
+def _message(reply: str) -> str:
+    """Return what a reply that is an error says, without what is around it."""
+    try:
+        return str(json.loads(reply)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return reply
 
 
 def _live(look: Callable[[], tuple[dict[str, str], bool]]) -> Response:
@@ -248,8 +259,17 @@ async def _with_headers(request: Request, call_next: Callable[[Request], Awaitab
 
 
 def _refused(request: Request, error: MlopsError) -> Response:
-    return _page(request, "problem", at="", status=HTTPStatus.BAD_GATEWAY, text=str(error))
+    is_missing = getattr(error.__cause__, "status_code", None) == HTTPStatus.NOT_FOUND
+    return _problem(request, HTTPStatus.NOT_FOUND if is_missing else HTTPStatus.BAD_GATEWAY, str(error))
 
 
 def _not_found(request: Request, error: HTTPException) -> Response:
-    return _page(request, "problem", at="", status=error.status_code, text=error.detail)
+    is_bare = error.detail == HTTPStatus(error.status_code).phrase
+    return _problem(request, error.status_code, f"{error.detail}: {request.url.path}" if is_bare else error.detail)
+
+
+def _problem(request: Request, status: int, text: str) -> Response:
+    """Say what went wrong: to the chat as JSON, to a reader as a page."""
+    if request.method == "POST":
+        return JSONResponse({"detail": text}, status_code=status)
+    return _page(request, "problem", at="", status=status, text=text)

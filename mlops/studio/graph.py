@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mlops.workspace.history import Job
 
 BOX_WIDTH, BOX_HEIGHT, GAP_X, GAP_Y = 176, 52, 40, 16
-MOST_LETTERS: Final = 22
+MOST_LETTERS: Final = 17
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,9 @@ class Box:
 
     @property
     def label(self) -> str:
-        """Return the name, shortened to what fits."""
-        return self.name if len(self.name) <= MOST_LETTERS else f"{self.name[: MOST_LETTERS - 1]}…"
+        """Return the name, shortened to what fits: trials of a sweep differ in their last letters."""
+        kept = MOST_LETTERS // 2
+        return self.name if len(self.name) <= MOST_LETTERS else f"{self.name[:kept]}…{self.name[-kept:]}"
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,15 @@ def _box(name: str, step: Job | None, x: int, y: int) -> Box:
 
 
 def _path(start: Box, end: Box) -> str:
+    """Return the way between two boxes; if there are columns between them, above the row, behind no box."""
     x, y = start.x + BOX_WIDTH, start.y + BOX_HEIGHT // 2
-    bend = GAP_X // 2
-    return f"M{x} {y} C{x + bend} {y} {end.x - bend} {end.y + BOX_HEIGHT // 2} {end.x} {end.y + BOX_HEIGHT // 2}"
+    if end.x - x == GAP_X:
+        return f"M{x} {y} {_bend(x, y, end.y + BOX_HEIGHT // 2)}"
+    lane, last = start.y - GAP_Y // 2, end.x - GAP_X
+    return f"M{x} {y} {_bend(x, y, lane)} H{last} {_bend(last, lane, end.y + BOX_HEIGHT // 2)}"
+
+
+def _bend(x: int, y: int, to: int) -> str:
+    """Return a curve across the gap between two columns."""
+    middle = x + GAP_X // 2
+    return f"C{middle} {y} {middle} {to} {x + GAP_X} {to}"

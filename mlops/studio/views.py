@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
 from mlops.records import Rollout
-from mlops.reports import rollout_report
 from mlops.reports.curves import Curve, curve
 from mlops.reports.release import Release
-from mlops.rollout.state import OVER
+from mlops.rollout.state import OVER, Phase
 from mlops.runs import Run, find_all
 from mlops.studio.graph import Graph, draw
 
@@ -51,7 +50,7 @@ class JobView:
 
 @dataclass(frozen=True)
 class Observed:
-    """What the last rollout that a color took part in measured of it, at its last step; errors where it says."""
+    """What the last rollout that a deployment took part in measured of it, at its last step; errors where it says."""
 
     run: str
     latency_s: float
@@ -60,15 +59,21 @@ class Observed:
 
 @dataclass(frozen=True)
 class EndpointView:
-    """An endpoint, what is known of its deployments from rollouts, and the releases that brought them.
+    """An endpoint, where its rollout stands, what rollouts measured, and the releases that brought its deployments.
 
-    `under_way` is what the runner of a rollout says now, empty without one.
+    `candidate` is empty while no traffic moves; `observed` is by deployment and the model it served.
     """
 
     endpoint: ServingEndpoint
-    under_way: str
-    observed: Mapping[str, Observed]
+    rollout: str
+    candidate: str
+    observed: Mapping[tuple[str, str], Observed]
     rollouts: tuple[Release, ...]
+
+    @property
+    def answering(self) -> tuple[Serving, ...]:
+        """Return the deployments that can be asked."""
+        return tuple(one for one in self.endpoint.deployments if one.state == "Succeeded")
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,7 @@ class JobWatch:
     def look(self) -> JobView:
         """Return the job as it is now."""
         job = self._source.job(self._name)
+        job = replace(job, error=_plain(job.error))
         steps = tuple(self._source.steps(self._name))
         logs = tuple(log for one in (job, *steps) for log in _logs(one))
         shown = next((log for log in logs if log.key == self._log), _liveliest(logs))
@@ -100,8 +106,7 @@ class JobWatch:
             # Steps write to the whole pipeline, too, what they write to their own run.
             if drawn and drawn not in curves.values():
                 curves[one.display_name] = drawn
-        # As a terminal shows it: a progress bar only where it ended, and no colors.
-        text = Text.from_ansi(self._source.log(shown.address)).plain if shown else ""
+        text = _plain(self._source.log(shown.address)) if shown else ""
         return JobView(job, steps, draw(job.name, steps, self._bindings), curves, logs, shown, text)
 
     def _curves(self, run: Job) -> tuple[Curve, ...]:
@@ -113,6 +118,11 @@ class JobWatch:
         if run.is_over:
             self._kept[run.name] = curves
         return curves
+
+
+def _plain(text: str) -> str:
+    """Return a text as a terminal shows it: a progress bar only where it ended, and no colors."""
+    return Text.from_ansi(text).plain
 
 
 def _logs(job: Job) -> Iterator[Log]:
@@ -138,23 +148,38 @@ def release(run: Run) -> Release:
 def endpoint_views(source: Source) -> list[EndpointView]:
     """Return every endpoint with what the rollouts in runs/ measured of it."""
     known = releases(source)
-    return [_endpoint(endpoint, known, _under_way(source, endpoint)) for endpoint in source.endpoints()]
+    return [_endpoint(source, endpoint, known) for endpoint in source.endpoints()]
 
 
-def _under_way(source: Source, endpoint: ServingEndpoint) -> str:
-    if endpoint.tags.get("rollout-phase") in {None, *OVER}:
-        return ""
-    said = source.rollout(endpoint.name)
-    return "" if said is None or said["released"] else rollout_report.line(said)
-
-
-def _endpoint(endpoint: ServingEndpoint, releases: list[Release], under_way: str) -> EndpointView:
+def _endpoint(source: Source, endpoint: ServingEndpoint, releases: list[Release]) -> EndpointView:
+    phase, candidate = endpoint.tags.get("rollout-phase"), endpoint.tags.get("rollout-candidate", "")
     rollouts = [release for release in releases if _rolled_out(release, endpoint.name)]
-    observed: dict[str, Observed] = {}
+    observed: dict[tuple[str, str], Observed] = {}
     for release in rollouts:
-        for name, found in _observed(release):
-            observed.setdefault(name, found)
-    return EndpointView(endpoint, under_way, observed, tuple(rollouts))
+        for served, found in _observed(release):
+            observed.setdefault(served, found)
+    moves = phase not in {None, *OVER, Phase.COMMITTED}
+    line = "" if phase is None else _line(source, endpoint, phase)
+    return EndpointView(endpoint, line, candidate if moves else "", observed, tuple(rollouts))
+
+
+def _line(source: Source, endpoint: ServingEndpoint, phase: str) -> str:
+    """Return where the rollout stands, as its runner says now, else as the tags tell."""
+    said = None if phase in OVER else source.rollout(endpoint.name)
+    if said is None or said["released"] or "phase" not in said:
+        return f"rollout {endpoint.tags['rollout-id']}: {_words(phase)}"
+    told = f"rollout, {_words(said['phase'])}: {_requests(said['num_requests'], said['num_failed'], said['latency_s'])}"
+    if not said["stable_requests"]:
+        return told
+    return f"{told}; stable {_requests(said['stable_requests'], said['stable_failed'], said['stable_latency_s'])}"
+
+
+def _requests(number: int, failed: int, latency_s: float | None) -> str:
+    return f"{number} requests, {failed} failed" + ("" if latency_s is None else f", median {latency_s:.2f} s")
+
+
+def _words(phase: str) -> str:
+    return phase.lower().replace("_", " ")
 
 
 def _rolled_out(release: Release, endpoint: str) -> bool:
@@ -162,15 +187,18 @@ def _rolled_out(release: Release, endpoint: str) -> bool:
     return record is not None and record.deployment.endpoint == endpoint
 
 
-def _observed(release: Release) -> Iterator[tuple[str, Observed]]:
+def _observed(release: Release) -> Iterator[tuple[tuple[str, str], Observed]]:
     record = release.record(Rollout)
     if record is None or not record.steps:
         return
-    last, stable = record.steps[-1], record.deployment.stable
-    yield record.deployment.name, Observed(release.name, last.latency_s, last.error_rate)
-    if stable and last.stable_latency_s is not None:
+    last, deployment, model = record.steps[-1], record.deployment, record.deployment.model
+    served = deployment.name, f"{model.name}:{model.version}"
+    yield served, Observed(release.name, last.latency_s, last.error_rate)
+    champion = model.decision.evaluation.champion
+    if deployment.stable and champion and last.stable_latency_s is not None:
         errors = next((found.reference for found in last.findings if found.metric == "errors"), None)
-        yield stable, Observed(release.name, last.stable_latency_s, errors)
+        served = deployment.stable, champion.removeprefix("azureml:")
+        yield served, Observed(release.name, last.stable_latency_s, errors)
 
 
 def model_views(source: Source) -> list[ModelView]:

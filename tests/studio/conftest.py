@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 from pydantic import AwareDatetime
+from starlette.exceptions import HTTPException
 
 from mlops.errors import AzureError
 from mlops.records import STAGES, Frozen, Moment, Record, RolloutStep, RuleResult, chain, seal
@@ -54,6 +55,7 @@ def record(stage: str, before: Record | None, **values: Any) -> Record:
 
 def rolled_out(*, phase: str = "SUCCEEDED", verdict: str = "accepted") -> Record:
     """Return the last record of a release that went through, or came back, or was refused by the gate."""
+    champion = "azureml:phi:0"
     loss = example(
         RuleResult,
         rule="loss against base",
@@ -66,7 +68,9 @@ def rolled_out(*, phase: str = "SUCCEEDED", verdict: str = "accepted") -> Record
     data = record("prepare", None, id="azureml:chitchat:1f2e", name="chitchat", version="1f2e", source="chitchat")
     job = record("finetune", data, name="finetune-first", display_name="Phi-3-mini-chitchat-bs4-cosine-lora")
     metrics = {"candidate": {"loss": 3.1, "rougeL": 0.21}, "base": {"loss": 3.6, "rougeL": 0.17}}
-    scored = record("evaluate", job, name="evaluate-first", metrics=metrics, suites={"held_out": 200})
+    scored = record(
+        "evaluate", job, name="evaluate-first", metrics=metrics, suites={"held_out": 200}, champion=champion
+    )
     engine = {"flaws": (), "rules": {}, "override": None}
     decision = record("gate", scored, verdict=verdict, reference="base", results=(loss,), **engine)
     if verdict != "accepted":
@@ -124,6 +128,7 @@ class ToySource:
     doors: list[ServingEndpoint] = field(default_factory=list)
     runner: dict[str, Any] | None = None
     registered: list[ModelVersion] = field(default_factory=list)
+    answer: Sample | None = None
     asked: list[tuple[list[dict[str, str]], str | None]] = field(default_factory=list)
     failure: str = ""
 
@@ -136,7 +141,7 @@ class ToySource:
     def job(self, name: str) -> Job:
         """Return a job."""
         if name not in self.all_jobs:
-            raise AzureError(f"could not look up job {name}: not found")
+            raise AzureError(f"could not look up job {name}: not found") from HTTPException(404)
         return self.all_jobs[name]
 
     def steps(self, name: str) -> list[Job]:
@@ -172,6 +177,8 @@ class ToySource:
     def ask(self, endpoint: ServingEndpoint, messages: Any, deployment: str | None) -> Sample:
         """Answer what was asked, as the deployment with the most traffic."""
         self.asked.append((list(messages), deployment))
+        if self.answer:
+            return self.answer
         busiest = max(endpoint.deployments, key=lambda one: one.weight)
         text = f"You said: {messages[-1]['content']}"
         return Sample(pin=deployment, deployment=deployment or busiest.name, status=200, seconds=0.25, text=text)
@@ -226,7 +233,7 @@ def toy(tmp_path: Path) -> ToySource:
     source.measured["s2"] = {"loss": losses, "learning_rate": rates, "train_samples": [Point(0, 704, 0)]}
     blue = Serving("blue", 90, 0, "phi:1", "Succeeded", "Standard_NC24ads_A100_v4", 1)
     green = replace(blue, name="green", weight=10, model="phi:2", mirrored=0)
-    crumb = {"rollout-id": "second", "rollout-phase": "SHIFTING"}
+    crumb = {"rollout-id": "second", "rollout-phase": "SHIFTING", "rollout-candidate": "green"}
     source.doors = [
         ServingEndpoint("chat-local", "Succeeded", "https://x/score", crumb, (blue, green)),
         ServingEndpoint("empty", "Creating", "", {}, ()),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from starlette.testclient import TestClient
 
+from mlops.rollout.probe import Sample
 from mlops.studio.app import HEADERS, application
 
 if TYPE_CHECKING:
@@ -152,13 +155,75 @@ def test_a_question_that_is_none_reaches_no_endpoint(
     assert toy.asked == []
 
 
+def test_a_refused_question_says_why(client: TestClient) -> None:
+    """In a field that the chat shows: too long a conversation can only be begun anew."""
+    reply = client.post("/endpoints/chat-local/chat", json=QUESTION | {"deployment": "x" * 30_000})
+    assert reply.json() == {"detail": "the conversation is empty or too long: start a new one"}
+
+
+@pytest.mark.parametrize("text", ['{"error": {"code": "424", "message": "no memory left"}}', "no memory left"])
+def test_an_error_of_the_model_is_its_sentence(client: TestClient, toy: ToySource, text: str) -> None:
+    """Without the document around it."""
+    toy.answer = Sample(pin=None, deployment="blue", status=424, seconds=0.1, text=text)
+    reply = client.post("/endpoints/chat-local/chat", json=QUESTION).json()
+    assert (reply["ok"], reply["deployment"], reply["text"]) == (False, "blue", "no memory left")
+
+
 def test_a_rollout_under_way_is_shown_as_its_runner_tells_it(client: TestClient, toy: ToySource) -> None:
-    """Requests, errors and latency of now, as `mlops rollout watch` says them; gone when the runner lets go."""
-    told = "BAKING: blue 90 %, green 10 %; 12 requests"
+    """Requests, errors and latency of now, in one line with the phase; that of the tags when the runner lets go."""
+    told = "rollout, baking: 12 requests, 1 failed, median 0.42 s; stable 12 requests, 0 failed, median 0.40 s<"
     toy.bake(12)
     assert told in client.get("/endpoints").text
+    toy.runner = {**(toy.runner or {}), "stable_requests": 0}
+    assert "1 failed, median 0.42 s<" in client.get("/endpoints").text
     toy.bake(12, is_over=True)
-    assert told not in client.get("/endpoints").text
+    page = client.get("/endpoints").text
+    assert told not in page
+    assert "rollout second: shifting" in page
+
+
+@pytest.mark.parametrize(
+    ("models", "said"), [(("phi:1", "phi:2"), ["0.42"]), (("phi:2", "phi:0"), ["0.40"]), (("phi:2", "phi:1"), [])]
+)
+def test_what_was_measured_is_shown_for_the_model_that_was_measured(
+    client: TestClient, toy: ToySource, models: tuple[str, str], said: list[str]
+) -> None:
+    """A color that serves another model now says nothing of the one before."""
+    deployments = zip(toy.doors[0].deployments, models, strict=True)
+    toy.doors = [replace(toy.doors[0], deployments=tuple(replace(one, model=model) for one, model in deployments))]
+    page = client.get("/endpoints").text
+    assert re.findall(r"<dt>latency</dt><dd>([\d.]+) s", page) == said
+
+
+def test_endpoints_are_followed_until_there_are_others(client: TestClient) -> None:
+    """Traffic, last rollout and who can be asked of each; then the page is told to load itself anew."""
+    said = client.get("/endpoints/live?of=chat-local").text
+    parts = [json.loads(line.removeprefix("data: "))["id"] for line in said.splitlines() if '"id"' in line]
+    assert parts == [
+        f"{part}-{name}" for name in ("chat-local", "empty") for part in ("traffic", "rollout", "answering")
+    ]
+    assert said.endswith("event: over\ndata: {}\n\n")
+
+
+def test_a_page_that_does_not_exist_is_named(client: TestClient) -> None:
+    """A job that there is none of, too, is nowhere rather than somebody's failure."""
+    assert "Not Found: /nowhere" in client.get("/nowhere").text
+    reply = client.get("/jobs/nobody")
+    assert reply.status_code == 404
+    assert "could not look up job nobody" in reply.text
+
+
+def test_a_failed_jobs_error_has_no_codes_of_a_terminal(client: TestClient, toy: ToySource) -> None:
+    """As its log has none."""
+    toy.all_jobs["broken"] = replace(toy.all_jobs["broken"], error="\x1b[31mValueError\x1b[0m: no such column")
+    assert "ValueError: no such column" in client.get("/jobs/broken").text
+
+
+def test_a_model_that_serves_nobody_says_so(client: TestClient, toy: ToySource) -> None:
+    """Whether it serves is always said."""
+    assert "90 % of chat-local, as blue" in client.get("/models").text
+    toy.doors = []
+    assert "serves nobody" in client.get("/models").text
 
 
 @pytest.mark.parametrize(("path", "said"), FIRST.items())

@@ -70,6 +70,7 @@ def test_a_known_error_comes_with_its_fix(code: str, message: str, fix: str) -> 
     ("message", "fix"),
     [
         ("HTTPSConnectionPool: SSLError(CERTIFICATE_VERIFY_FAILED)", "REQUESTS_CA_BUNDLE and SSL_CERT_FILE"),
+        ("HTTPSConnection(host='127.0.0.1', port=1): Failed to establish a new connection", "mlops emulator start"),
         ("ProxyError('Cannot connect to proxy.')", "HTTPS_PROXY and NO_PROXY"),
     ],
 )
