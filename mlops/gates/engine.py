@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -184,13 +185,12 @@ def _result(finding: _Finding, settings: GateSettings, tests: int) -> RuleResult
 
 def _more(finding: _Finding, settings: GateSettings, tests: int) -> int | None:
     """Return how many more examples would decide if the change and its spread stay what they seem, or None."""
-    distance = finding.estimate.change - finding.required
-    alpha = finding.alpha if distance > 0 else finding.alpha / tests
-    total = examples_needed(distance, finding.estimate.spread, alpha=alpha, power=settings.power)
-    if math.isinf(total):
-        return None
-    size = len(finding.pair.candidate)
-    return max(_least(finding.rule, settings) - size, math.ceil(total) - size, 1)
+    estimate, required, size = finding.estimate, finding.required, len(finding.pair.candidate)
+    alpha = finding.alpha if estimate.change > required else finding.alpha / tests
+    power_of = partial(estimate.power, required=required, alpha=alpha)
+    least = max(_least(finding.rule, settings), size + 1)
+    total = examples_needed(power_of, power=settings.power, least=least)
+    return None if total is None else total - size
 
 
 def expected_power(result: RuleResult, change: float, *, tests: int = 1) -> float:

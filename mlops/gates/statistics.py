@@ -6,8 +6,9 @@ and "it is more". A bound of the two-sided interval at `confidence` and a p-valu
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 from scipy import stats
@@ -15,9 +16,11 @@ from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+
+    Counts = int | NDArray[np.int64]
 
 RESAMPLES: Final = 9_999
 SEED: Final = 0
@@ -26,6 +29,10 @@ LARGE: Final = 2_000
 """Examples from which a mean is as good as normal: what BCa corrects is of the order of its own resampling noise."""
 BATCH: Final = 2_000_000
 """Numbers drawn at a time: 16 MB."""
+DRAWS: Final = 2_000
+"""Of evaluations, by which the power of a larger one is told: to a percent."""
+MOST: Final = 10**9
+"""Examples that nobody will ask for."""
 
 
 class Estimate(Protocol):
@@ -51,6 +58,10 @@ class Estimate(Protocol):
 
     def p_not_below(self, required: float) -> float:
         """Return how likely so little is if the true change is `required` or more: small speaks against it."""
+        ...
+
+    def power(self, size: int, *, required: float, alpha: float) -> float:
+        """Return how often `size` examples decide at `alpha`, for or against, if the change is what was seen."""
         ...
 
 
@@ -86,6 +97,12 @@ class Mean:
     def p_not_below(self, required: float) -> float:
         """Return how likely so little is if the true change is `required` or more."""
         return float(self.change >= required) if self._constant else 1 - self.p_not_above(required)
+
+    def power(self, size: int, *, required: float, alpha: float) -> float:
+        """Return how often `size` examples like those seen decide at `alpha` (normal approximation)."""
+        if self._constant:
+            return float(self.change != required)
+        return float(ndtr(abs(self.change - required) * size**0.5 / self.spread + ndtri(alpha)))
 
     def _bound(self, tail: float) -> float:
         shifted = self._bias + float(ndtri(tail))
@@ -151,30 +168,38 @@ class PairedShare:
 
     def p_not_above(self, required: float) -> float:
         """Return how likely so much is if the true change is `required` or less."""
-        if required == 0:
-            return self._mcnemar("greater")
-        return float(ndtr(-self._score(required)))
+        return float(_p_paired(required, self._size, self._gained, self._lost))
 
     def p_not_below(self, required: float) -> float:
         """Return how likely so little is if the true change is `required` or more."""
-        if required == 0:
-            return self._mcnemar("less")
-        return float(ndtr(self._score(required)))
+        return float(_p_paired(-required, self._size, self._lost, self._gained))
 
-    def _mcnemar(self, alternative: str) -> float:
-        discordant = self._gained + self._lost
-        if discordant == 0:
-            return 1.0
-        return float(stats.binomtest(self._gained, discordant, 0.5, alternative=alternative).pvalue)
+    def power(self, size: int, *, required: float, alpha: float) -> float:
+        """Return how often `size` examples drawn from what was seen decide at `alpha`."""
+        seen = (self._gained, self._lost, self._size - self._gained - self._lost)
+        gained, lost, _ = np.random.default_rng(SEED).multinomial(size, np.divide(seen, self._size), DRAWS).T
+        if self.change > required:
+            return float(np.mean(_p_paired(required, size, gained, lost) <= alpha))
+        return float(np.mean(_p_paired(-required, size, lost, gained) <= alpha))
 
     def _score(self, change: float) -> float:
-        """Return Tango's score statistic: the distance to a supposed change, in standard errors under it."""
-        size, gained, lost = self._size, self._gained, self._lost
-        slope = -gained - lost + (2 * size - gained + lost) * change
-        root = np.sqrt(slope**2 + 8 * size * lost * change * (1 - change))
-        share_lost = (root - slope) / (4 * size)
-        variance = size * (2 * share_lost + change * (1 - change))
-        return float((gained - lost - size * change) / np.sqrt(max(variance, 1e-12)))
+        return float(_tango(change, self._size, self._gained, self._lost))
+
+
+def _p_paired(required: float, size: int, gained: Counts, lost: Counts) -> Any:
+    """Return how likely so much is if the true change is `required` or less: by Tango's score, or McNemar's test."""
+    if required == 0:
+        return stats.binom.sf(np.subtract(gained, 1), np.add(gained, lost), 0.5)
+    return ndtr(-_tango(required, size, gained, lost))
+
+
+def _tango(change: float, size: int, gained: Counts, lost: Counts) -> Any:
+    """Return Tango's score statistic: the distance to a supposed change, in standard errors under it."""
+    slope = np.subtract((2 * size - gained + lost) * change, np.add(gained, lost))
+    root = np.sqrt(slope**2 + 8 * size * lost * change * (1 - change))
+    share_lost = (root - slope) / (4 * size)
+    variance = size * (2 * share_lost + change * (1 - change))
+    return (gained - lost - size * change) / np.sqrt(np.maximum(variance, 1e-12))
 
 
 class Share:
@@ -199,9 +224,19 @@ class Share:
         """Return how likely so little is if the true change is `required` or more."""
         return self._p(required, "less")
 
+    def power(self, size: int, *, required: float, alpha: float) -> float:
+        """Return how often `size` examples drawn from what was seen decide at `alpha`."""
+        passed = np.random.default_rng(SEED).binomial(size, self._passed / self._size, DRAWS)
+        asked = self._asked(required)
+        if self.change > required:
+            return float(np.mean(stats.binom.sf(passed - 1, size, asked) <= alpha))
+        return float(np.mean(stats.binom.cdf(passed, size, asked) <= alpha))
+
+    def _asked(self, required: float) -> float:
+        return min(max(self._threshold + required, 0.0), 1.0)
+
     def _p(self, required: float, alternative: str) -> float:
-        share = min(max(self._threshold + required, 0.0), 1.0)
-        return float(stats.binomtest(self._passed, self._size, share, alternative=alternative).pvalue)
+        return float(stats.binomtest(self._passed, self._size, self._asked(required), alternative=alternative).pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -217,16 +252,18 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def examples_needed(distance: float, spread: float, *, alpha: float, power: float) -> float:
-    """Return how many examples tell a true distance from 0 with a one-sided test (normal approximation).
+def examples_needed(power_of: Callable[[int], float], *, power: float, least: int) -> int | None:
+    """Return the smallest number of examples, of `least` and more, that has this power; None if a billion has not.
 
-    >>> round(examples_needed(0.1, 1.0, alpha=0.025, power=0.8))
-    785
+    >>> examples_needed(lambda size: 1 - 0.9**size, power=0.8, least=1)
+    16
     """
-    if distance == 0:
-        return float("inf")
-    reach = float(ndtri(power) - ndtri(alpha))
-    return (reach * spread / distance) ** 2
+    enough = least
+    while power_of(enough) < power:
+        if enough > MOST:
+            return None
+        enough *= 2
+    return bisect_left(range(enough), power, lo=max(least, enough // 2), key=power_of)
 
 
 def power_to_see(distance: float, error: float, *, reach: float) -> float:

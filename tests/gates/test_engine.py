@@ -158,6 +158,18 @@ def test_the_examples_that_an_open_question_asks_for_decide_it() -> None:
     assert verdicts.count(Verdict.INCONCLUSIVE) <= 5
 
 
+def test_few_cases_are_not_decided_by_one_more() -> None:
+    """One of forty lost where a tenth may be: it takes about sixty more until the interval clears that mostly."""
+    rule = Rule(metric="passed", suite="behavior", greater_is_better=True, against="champion", min_absolute_change=-0.1)
+    judged = {
+        "candidate": columns(suite="behavior", passed=np.r_[0.0, np.ones(39)]),
+        "champion": columns(suite="behavior", passed=np.ones(40)),
+    }
+    (result,) = judge(judged, gate(rule)).results
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.num_more == pytest.approx(60, abs=8)
+
+
 def test_a_pass_or_fail_is_tested_as_one() -> None:
     """Ten cases gained and one lost of fifty is more than chance; three and two is not."""
     rule = Rule(metric="passed", suite="behavior", greater_is_better=True, against="champion")

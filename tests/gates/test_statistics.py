@@ -108,14 +108,37 @@ def test_holm_steps_down() -> None:
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
 
 
-def test_the_examples_needed_have_the_power_they_were_asked_for() -> None:
+def test_the_power_of_a_mean_is_that_of_its_error() -> None:
     """Number of examples and power are each other's inverse."""
-    number = examples_needed(0.1, 1.0, alpha=0.025, power=0.8)
+    estimate = Mean(np.tile([-0.9, 1.1], 50_000))
+    number = examples_needed(lambda size: estimate.power(size, required=0, alpha=0.025), power=0.8, least=2)
     assert number == pytest.approx(785, abs=1)
+    assert number is not None
     error = 1 / number**0.5
-    assert power_to_see(0.1, error, reach=1.96 * error) == pytest.approx(0.8, abs=1e-4)
-    assert distance_seen(error, reach=1.96 * error, power=0.8) == pytest.approx(0.1, abs=1e-4)
-    assert examples_needed(0.0, 1.0, alpha=0.025, power=0.8) == float("inf")
+    assert power_to_see(0.1, error, reach=1.96 * error) == pytest.approx(0.8, abs=1e-3)
+    assert distance_seen(error, reach=1.96 * error, power=0.8) == pytest.approx(0.1, abs=1e-3)
+    assert examples_needed(lambda _: 0.025, power=0.8, least=2) is None
+
+
+@pytest.mark.parametrize("size", [41, 80, 100])
+def test_the_power_of_a_paired_share_is_the_sum_over_what_may_be_drawn(size: int) -> None:
+    """One loss of forty, of which a tenth is allowed: 41 examples decide a third of the time, a hundred nine times."""
+    seen = PairedShare(np.r_[-1.0, np.zeros(39)])
+    lost = np.arange(size + 1)
+    decides = [PairedShare(np.r_[-np.ones(few), np.zeros(size - few)]).p_not_above(-0.1) <= 0.025 for few in lost]
+    exact = float(stats.binom.pmf(lost, size, 1 / 40) @ decides)
+    assert seen.power(size, required=-0.1, alpha=0.025) == pytest.approx(exact, abs=0.03)
+
+
+@pytest.mark.parametrize("required", [0.05, -0.2])
+def test_the_power_of_a_share_is_the_sum_over_what_may_pass(required: float) -> None:
+    """Whether it decides for or against: the binomial weights of the counts that would."""
+    seen, passed = Share(np.r_[np.ones(24), np.zeros(16)], 0.7), np.arange(101)
+    shares = [Share(np.r_[np.ones(few), np.zeros(100 - few)], 0.7) for few in passed]
+    above = seen.change > required
+    decides = [(one.p_not_above(required) if above else one.p_not_below(required)) <= 0.025 for one in shares]
+    exact = float(stats.binom.pmf(passed, 100, 0.6) @ decides)
+    assert seen.power(100, required=required, alpha=0.025) == pytest.approx(exact, abs=0.03)
 
 
 def test_an_error_that_is_shared_makes_bounds_reach_farther() -> None:
