@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mlops.records import Verdict
 from mlops.reports import plots, training
 from mlops.reports.pages import environment
+from mlops.reports.times import moment
 from mlops.whole import write_whole
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def _lineage(decision: GateDecision) -> dict[str, str]:
     second = job.alignment
     return {
         "decided by": f"{decided.by} on {decided.where}",
-        "decided at": decided.at.isoformat(),
+        "decided at": moment(decided.at),
         "commit": decided.commit,
         "decision digest": decision.digest,
         "data": f"{job.data.id} of {job.data.source}",
@@ -108,7 +109,7 @@ def _lineage(decision: GateDecision) -> dict[str, str]:
         "test split": evaluation.test_data_sha256,
         **({"preferences": f"{second.preferences.uri} ({second.preferences.sha256[:12]})"} if second else {}),
         "fine-tuning job": job.name,
-        "evaluation job": f"{evaluation.name}, scored at {evaluation.scored_at.isoformat()}",
+        "evaluation job": f"{evaluation.name}, scored at {moment(evaluation.scored_at)}",
         "examples": evaluation.examples_sha256,
         **{role: f"{model.id} ({model.sha256[:12]})" for role, model in evaluation.models.items()},
     }

@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from mlops.reports import times
-from mlops.reports.figures import figure
+from mlops.reports.figures import figure, signed
 from mlops.reports.visible import visible
 
 if TYPE_CHECKING:
@@ -26,5 +26,6 @@ def environment(*packages: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"duration": times.duration, "moment": times.moment, "iso": times.iso, "figure": figure}
+    made.filters |= {"duration": times.duration, "moment": times.moment, "iso": times.iso}
+    made.filters |= {"figure": figure, "signed": signed}
     return made

@@ -152,9 +152,9 @@ def forest(rows: Sequence[Interval]) -> str:
         axes = figure.add_subplot()
         left, right = _reach(rows)
         for place, row in enumerate(rows):
-            color, line = (BARS, "-") if row.met else (TEXT, "--")
+            color, line, fill = (BARS, "-", "full") if row.met else (TEXT, "--", "none")
             axes.plot([row.low, row.high], [place, place], linewidth=2, color=color, linestyle=line)
-            axes.plot(row.change, place, "o", color=color, markersize=7)
+            axes.plot(row.change, place, "o" if row.met else "s", color=color, markersize=7, fillstyle=fill)
             mark, size = ("|", 16) if left < row.required < right else ("<" if row.required < 0 else ">", 6)
             place_of_mark = min(max(row.required, left), right)
             axes.plot(place_of_mark, place, mark, color=TEXT, markersize=size, markeredgewidth=2, clip_on=False)
@@ -163,7 +163,7 @@ def forest(rows: Sequence[Interval]) -> str:
         axes.invert_yaxis()
         axes.margins(y=0.12)
         axes.set_xlim(left, right)
-        figure.supxlabel("← worse · change in standard deviations · better →", fontsize="medium")
+        axes.set_xlabel("← worse · change in standard deviations · better →")
         return _drawn(figure)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 STATIC: Final = Path(__file__).parent / "static"
 LOSS: Final = "loss.svg"
-DOCUMENTS: Final = {"data-card.html": "Data card", "decision.html": "Gate report"}
+DOCUMENTS: Final = {"data-card.html": "Data card", "decision.html": "Decision"}
 """Pages that stages leave in a run's folder, each whole in itself."""
 
 

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from mlops.reports.figures import signed
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -79,9 +81,9 @@ def decision(record: GateDecision) -> Table:
             f"{result.num_examples:,}",
             f"{result.candidate:.4f}",
             "" if result.reference is None else f"{result.reference:.4f}",
-            f"{result.change:+.4f}",
-            f"{result.low:+.4f} to {result.high:+.4f}",
-            f"{result.required:+.4f}",
+            signed(result.change),
+            f"{signed(result.low)} to {signed(result.high)}",
+            signed(result.required),
             str(result.verdict),
         )
         for result in record.results
