@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -17,9 +18,17 @@ if TYPE_CHECKING:
 
 SIZE_INCHES: Final = (5.6, 2.3)
 MOST_BARS: Final = 30
-TEXT, BARS = "#010203", "#040506"
+TEXT, BARS, BLUE, GREEN, OTHER, PAPER = "#010203", "#040506", "#070809", "#0a0b0c", "#0d0e0f", "#101112"
 """Stand for the page's own colors until the picture is drawn."""
-COLORS: Final = {TEXT: "currentColor", BARS: "var(--accent)"}
+COLORS: Final = {
+    TEXT: "currentColor",
+    BARS: "var(--accent)",
+    BLUE: "var(--blue)",
+    GREEN: "var(--green)",
+    OTHER: "var(--other)",
+    PAPER: "var(--paper)",
+}
+SHEET: Final = Path(__file__).parent / "static" / "release.css"
 SETTINGS: Final = {
     "svg.fonttype": "none",
     "svg.hashsalt": "data-card",
@@ -92,7 +101,7 @@ def _bars(
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(nbins=5, integer=True))
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-        return _drawn(figure)
+        return drawn(figure)
 
 
 LOSSES: Final = {
@@ -125,17 +134,25 @@ def losses(curves: Losses) -> str:
     with mpl.rc_context(SETTINGS):  # type: ignore[arg-type]  # its names are literals
         figure = Figure((8.0, 2.8), layout="constrained")
         draw_losses(figure, curves, colors=(BARS, TEXT))
-        return _drawn(figure)
+        return drawn(figure)
 
 
-def _drawn(figure: Figure) -> str:
+def drawn(figure: Figure) -> str:
     """Return a figure as SVG in the page's colors."""
-    drawn = io.StringIO()
-    figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
-    svg = drawn.getvalue()
+    file = io.StringIO()
+    figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    svg = file.getvalue()
     for placeholder, color in COLORS.items():
         svg = svg.replace(placeholder, color)
     return svg[svg.index("<svg") :]
+
+
+def standalone(svg: str) -> str:
+    """Return a picture as a file: with the colors of a release, light or dark as its reader's system is."""
+    sheet = SHEET.read_text(encoding="utf-8")
+    colors = sheet[sheet.index(":root {") : sheet.index("}") + 1]
+    start = svg.index(">") + 1
+    return f"{svg[:start]}\n<style>{colors} svg {{ color: var(--ink); background: var(--paper); }}</style>{svg[start:]}"
 
 
 def forest(rows: Sequence[Interval]) -> str:
@@ -164,7 +181,7 @@ def forest(rows: Sequence[Interval]) -> str:
         axes.margins(y=0.12)
         axes.set_xlim(left, right)
         axes.set_xlabel("← worse · change in standard deviations · better →")
-        return _drawn(figure)
+        return drawn(figure)
 
 
 def _reach(rows: Sequence[Interval]) -> tuple[float, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from pathlib import Path
 from textwrap import fill
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.table import Table
 
-from mlops.reports import tables
+from mlops.reports import plots, tables
 from mlops.whole import write_whole
 
 if TYPE_CHECKING:
@@ -28,51 +27,69 @@ WIDTH: Final = 100
 LONG_S: Final = 600
 """From here on a picture counts in minutes."""
 NAMED: Final = ("PAUSED", "POST_BAKE", "COMMITTED", "ROLLING_BACK", "BLOCKED")
-CANDIDATE, STABLE = "#1a7f37", "#0969da"
+COLORS: Final = {"blue": plots.BLUE, "green": plots.GREEN}
 
 
 def show(console: Console, record: Rollout, folder: Path) -> None:
     """Print the steps, add them to the step summary, and leave the picture beside the record."""
     tables.show(console, tables.steps(record))
     if record.timeline:
-        title = f"{record.deployment.endpoint}: {record.phase}" + (f"\n{record.reason}" if record.reason else "")
-        write_whole(folder / PICTURE, timeline(record.timeline, title=title).encode())
+        write_whole(folder / PICTURE, timeline(record).encode())
 
 
-def timeline(moments: Sequence[Moment], *, title: str) -> str:
+def timeline(record: Rollout) -> str:
     """Return an SVG of three panels over time: the candidate's weight, both error rates, both latencies."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
+    moments, deployment = record.timeline, record.deployment
     start, end = moments[0].at, moments[-1].at
     unit, unit_s = ("minutes", 60) if end - start > LONG_S else ("seconds", 1)
     times = [(moment.at - start) / unit_s for moment in moments]
-    figure = Figure(SIZE_INCHES, layout="constrained")
-    weight, errors, latency = figure.subplots(3, sharex=True)
-    figure.suptitle(fill(title, WIDTH, replace_whitespace=False), fontsize=10)
-    weight.step(times, [moment.weight for moment in moments], where="post", color=CANDIDATE)
-    weight.set_ylim(-5, 105)
-    weight.set_ylabel("candidate, %")
+    title = f"{deployment.endpoint}: {phase(record.phase)}" + (f"\n{record.reason}" if record.reason else "")
     bad = [_percent(moment.num_failed, moment.num_requests) for moment in moments]
     stable_bad = [_percent(moment.stable_failed, moment.stable_requests) for moment in moments]
-    errors.plot(times, bad, color=CANDIDATE, label="candidate")
-    errors.plot(times, stable_bad, color=STABLE, label="stable")
-    errors.set_ylim(0, 1.1 * max([1.0, *(rate for rate in bad + stable_bad if rate > 0)]))
-    errors.legend(frameon=False)
-    errors.set_ylabel("errors, %")
     mine = _gaps(moment.latency_s for moment in moments)
     others = _gaps(moment.stable_latency_s for moment in moments)
-    latency.plot(times, mine, color=CANDIDATE, label="candidate")
-    latency.plot(times, others, color=STABLE, label="stable")
-    latency.set_ylim(0, 1.1 * max([0.01, *(seconds for seconds in mine + others if seconds > 0)]))
-    latency.set_ylabel("median, s")
-    latency.set_xlabel(f"{unit} since the start")
-    latency.legend(frameon=False)
-    _mark_phases(weight, moments, times)
-    drawn = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": "rollout"}):
-        figure.savefig(drawn, format="svg", metadata={"Date": None})
-    return drawn.getvalue()
+    with mpl.rc_context(plots.SETTINGS):  # type: ignore[arg-type]  # its names are literals
+        figure = Figure(SIZE_INCHES, layout="constrained")
+        weight, errors, latency = figure.subplots(3, sharex=True)
+        figure.suptitle(fill(title, WIDTH, replace_whitespace=False), fontsize=10)
+        weight.step(times, [moment.weight for moment in moments], where="post", color=_color(deployment.name))
+        if deployment.stable:
+            errors.plot(times, stable_bad, color=_color(deployment.stable))
+            latency.plot(times, others, color=_color(deployment.stable), label=f"{deployment.stable}, stable")
+        errors.plot(times, bad, color=_color(deployment.name))
+        latency.plot(times, mine, color=_color(deployment.name), label=f"{deployment.name}, candidate")
+        weight.set_ylim(-5, 105)
+        _from_zero(errors, [1.0, *bad, *stable_bad])
+        _from_zero(latency, [0.01, *mine, *others])
+        weight.set_ylabel(f"{deployment.name}, %")
+        errors.set_ylabel("errors, %")
+        latency.set_ylabel("median, s")
+        latency.set_xlabel(f"{unit} since the start")
+        figure.legend(loc="outside lower center", ncols=2, frameon=False)
+        _mark_phases(weight, moments, times)
+        return plots.standalone(plots.drawn(figure))
+
+
+def phase(name: str) -> str:
+    """Return a phase in words.
+
+    >>> phase("ROLLED_BACK")
+    'rolled back'
+    """
+    return name.lower().replace("_", " ")
+
+
+def _color(deployment: str) -> str:
+    return COLORS.get(deployment, plots.OTHER)
+
+
+def _from_zero(axes: Axes, values: Sequence[float]) -> None:
+    """Show what may be 0 a little above the axis, where it is seen."""
+    top = max(value for value in values if not math.isnan(value))
+    axes.set_ylim(-0.05 * top, 1.1 * top)
 
 
 def _percent(num_failed: int, num_requests: int) -> float:
@@ -86,12 +103,11 @@ def _gaps(values: Iterable[float | None]) -> list[float]:
 
 def _mark_phases(axes: Axes, moments: Sequence[Moment], times: Sequence[float]) -> None:
     """Name what a reader looks for, where it begins."""
-    paper = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    paper = {"facecolor": plots.PAPER, "edgecolor": "none", "pad": 1}
     for before, moment, at in zip(moments, moments[1:], times[1:], strict=False):
         if moment.phase != before.phase and moment.phase in NAMED:
-            axes.axvline(at, color="#8c959f", linewidth=0.8, linestyle=":")
-            name = moment.phase.lower().replace("_", " ")
-            axes.annotate(name, (at, 50), rotation=90, fontsize=7, va="center", ha="right", bbox=paper)
+            axes.axvline(at, color=plots.TEXT, alpha=0.6, linewidth=0.8, linestyle=":")
+            axes.annotate(phase(moment.phase), (at, 50), rotation=90, fontsize=7, va="center", ha="right", bbox=paper)
 
 
 def line(said: Mapping[str, Any]) -> str:
@@ -100,8 +116,8 @@ def line(said: Mapping[str, Any]) -> str:
         return ""
     weights = ", ".join(f"{name} {weight} %" for name, weight in said["traffic"].items()) or "no traffic"
     told = (
-        f"{said['phase']}: {weights}; {said['num_requests']} requests (stable {said['stable_requests']}), "
-        f"{said['num_failed']} failed (stable {said['stable_failed']})"
+        f"{phase(said['phase'])}: {weights}; {said['num_requests']} requests{_beside(said, 'stable_requests')}, "
+        f"{said['num_failed']} failed{_beside(said, 'stable_failed')}"
     )
     if said["latency_s"] is not None:
         told += f", median {said['latency_s']:.2f} s"
@@ -110,13 +126,18 @@ def line(said: Mapping[str, Any]) -> str:
     return told
 
 
+def _beside(said: Mapping[str, Any], name: str) -> str:
+    """Return what was counted of the stable deployment, nothing before it was asked, or without one."""
+    return f" (stable {said[name]})" if said["stable_requests"] else ""
+
+
 def view(said: Mapping[str, Any], *, endpoint: str, now: float) -> Table:
     """Return what a person watches: phase, weights, requests, errors, latency per color, time left."""
     table = Table(title=f"Rollout of {endpoint}", title_justify="left", show_header=False)
     if "phase" not in said:
         table.add_row("no runner has said anything yet")
         return table
-    table.add_row("phase", str(said["phase"]))
+    table.add_row("phase", phase(said["phase"]))
     for name, weight in said["traffic"].items():
         table.add_row(name, "█" * (weight // 2) + f" {weight} %")
     table.add_row("requests", f"{said['num_requests']}, stable {said['stable_requests']}")

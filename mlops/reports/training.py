@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     Show = Callable[[Training | None, str], None]
 
 PERIOD_S: Final = 60.0
-SIZE_INCHES: Final = (7.0, 3.5)
 MOST_POINTS: Final = 40
 """Of a curve in a step summary, where GitHub draws it."""
 MERMAID: Final = """```mermaid
@@ -80,12 +79,8 @@ def keep_plan(folder: Path, plan: FinetuningPlan) -> None:
 
 def keep_curves(folder: Path, losses: Losses) -> Path:
     """Write `loss.svg`, and the training's curve to GitHub's step summary; return the picture."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(SIZE_INCHES, layout="constrained")
-    plots.draw_losses(figure, losses, colors=("C0", "C1"))
     path = folder / "loss.svg"
-    figure.savefig(path, metadata={"Date": None})
+    write_whole(path, plots.standalone(plots.losses(losses)).encode())
     note(mermaid(losses["loss"]))
     return path
 

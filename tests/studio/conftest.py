@@ -215,7 +215,7 @@ def toy(tmp_path: Path) -> ToySource:
     edited.write_text(edited.read_text().replace('"SUCCEEDED"', '"PAUSED"'))
     page = "<!DOCTYPE html><html lang=en><title>Data card</title><h1>Data card</h1>"
     (runs / "first" / "data-card.html").write_text(page)
-    picture = timeline(tuple(_moments()), title="chat-local")
+    picture = timeline(rolled_out())
     (runs / "first" / "rollout.svg").write_text(picture)
     step = {"parent": "running", "kind": "command", "started": NOON}
     source = ToySource(runs)
