@@ -15,7 +15,10 @@ MOST_POINTS: Final = 400
 
 @dataclass(frozen=True)
 class Curve:
-    """A metric over its steps; `points` are in a box of 320 by 96, higher values further up."""
+    """A metric over its steps; `points` are in a box of 320 by 96, higher values further up.
+
+    What is not finite is counted and not drawn; `latest` may be so, and all is NaN where nothing is finite.
+    """
 
     name: str
     num_values: int
@@ -25,6 +28,7 @@ class Curve:
     highest: float
     latest: float
     points: str
+    num_not_finite: int = 0
 
     @property
     def described(self) -> str:
@@ -32,19 +36,21 @@ class Curve:
         return (
             f"{self.name}: {self.num_values} values from step {self.first} to {self.last}, "
             f"lowest {self.lowest:.4g}, highest {self.highest:.4g}, latest {self.latest:.4g}"
-        )
+        ) + (f", {self.num_not_finite} not finite" if self.num_not_finite else "")
 
 
 def curve(name: str, values: Sequence[tuple[int, float]]) -> Curve | None:
-    """Return the curve of (step, value) pairs; values that are not finite are left out, and None if none is left."""
-    finite = [(step, value) for step, value in values if math.isfinite(value)]
-    if not finite:
+    """Return the curve of (step, value) pairs, or None of no values; one that never changes runs through the middle."""
+    if not values:
         return None
-    steps, heights = [step for step, _ in finite], [value for _, value in finite]
-    drawn = finite[:: -(-len(finite) // MOST_POINTS)]
-    across, up = max(steps) - min(steps) or 1, max(heights) - min(heights) or 1
+    finite = [(step, value) for step, value in values if math.isfinite(value)]
+    steps, heights = [step for step, _ in values], [value for _, value in finite] or [math.nan]
+    drawn = finite[:: -(-len(finite) // MOST_POINTS) or 1]
+    first, across = min(steps), max(steps) - min(steps) or 1
+    top, up = max(heights), max(heights) - min(heights)
     points = " ".join(
-        f"{WIDTH * (step - min(steps)) / across:.1f},{HEIGHT * (max(heights) - value) / up:.1f}"
+        f"{WIDTH * (step - first) / across:.1f},{HEIGHT * ((top - value) / up if up else 0.5):.1f}"
         for step, value in drawn
     )
-    return Curve(name, len(finite), min(steps), max(steps), min(heights), max(heights), heights[-1], points)
+    latest, lost = values[-1][1], len(values) - len(finite)
+    return Curve(name, len(finite), first, max(steps), min(heights), top, latest, points, lost)

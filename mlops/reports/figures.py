@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 GROUPED_FROM, IMMENSE = 1e3, 1e12
 
 
@@ -13,6 +15,23 @@ def figure(value: float) -> str:
     """
     grouped = GROUPED_FROM <= abs(value) < IMMENSE
     return f"{value:,.0f}" if grouped else f"{value:.4g}".replace("e+", "e")
+
+
+def setting(value: Any, name: str = "") -> str:
+    """Return a setting's value in words; a percentage by its name.
+
+    >>> setting(25.0, "test_percentage"), setting(False), setting({}), setting({"ngram": 13, "benchmarks": []})
+    ('25 %', 'no', 'none', 'ngram: 13, benchmarks: none')
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None or value in ({}, []):
+        return "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {setting(part, key)}" for key, part in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(setting, value))
+    return f"{value:g} %" if name.endswith("percentage") else str(value)
 
 
 def signed(value: float) -> str:

@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from mlops.reports.figures import figure, signed
+from mlops.reports.figures import figure, setting, signed
 from mlops.reports.visible import visible
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def environment(kind: str) -> Environment:
         keep_trailing_newline=True,
     )
     templates.filters["grouped"] = lambda number: f"{number:,.0f}"
-    templates.filters |= {"fenced": fenced, "figure": figure, "signed": signed}
+    templates.filters |= {"fenced": fenced, "figure": figure, "signed": signed, "setting": setting}
     return templates
 
 

@@ -22,8 +22,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 R = TypeVar("R", bound=Record)
-State = Literal["done", "refused", "open"]
-SAID: Final[Mapping[State, str]] = {"done": "done", "refused": "refused", "open": "not reached"}
+State = Literal["done", "refused", "open", "next"]
+SAID: Final[Mapping[State, str]] = {
+    "done": "done",
+    "refused": "refused",
+    "open": "not reached",
+    "next": "still to come",
+}
 
 
 @dataclass(frozen=True)
@@ -64,9 +69,10 @@ class Release:
 
     @property
     def links(self) -> tuple[Link, ...]:
-        """Return all seven stages in order, the ones that were not reached included."""
+        """Return all seven stages in order, the ones that were not reached or may still come included."""
+        missing: State = "open" if self.refusal else "next"
         return tuple(
-            _link(stage, self.records[stage]) if stage in self.records else Link(stage, "open") for stage in STAGES
+            _link(stage, self.records[stage]) if stage in self.records else Link(stage, missing) for stage in STAGES
         )
 
 
@@ -91,4 +97,5 @@ _WORDS: Final[Mapping[type[Record], Callable[[Any], tuple[str, str]]]] = {
 
 
 def _share(rollout: Rollout) -> str:
-    return f"{rollout.traffic.get(rollout.deployment.name, 0)} % of the traffic"
+    """Return with what the rollout ended: the model may have been replaced since."""
+    return f"ended at {rollout.traffic.get(rollout.deployment.name, 0)} % of the traffic"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -39,7 +40,9 @@ class Case(BaseModel):
     @property
     def question(self) -> str:
         """Return what is asked, for people."""
-        return str(self.body) if self.body is not None else self.messages[-1]["content"]
+        if self.body is not None:
+            return f"[a request that is no conversation: {json.dumps(self.body)}]"
+        return self.messages[-1]["content"]
 
 
 def load(path: Path = CASES) -> tuple[Case, ...]:
@@ -85,9 +88,15 @@ def run(probe: Probe, *, deployment: str, say: Callable[[str], None] = lambda _:
                 f"smoke test {case.name!r}: {wrong}: status {sample.status} {sample.cause}".rstrip()
                 + f", answered by {sample.deployment}, text {sample.text[:SHOWN]!r}. Mend the model, or {CASES}"
             )
-        answers.append(Answer(question=case.question[:SHOWN], answer=sample.text[:SHOWN]))
+        answer = _beginning(sample.text) or f"[no answer, and none was due: status {sample.status}]"
+        answers.append(Answer(question=_beginning(case.question), answer=answer))
     say(f"{len(answers)} smoke tests passed")
     return tuple(answers)
+
+
+def _beginning(text: str) -> str:
+    """Return the first words of a long text."""
+    return text if len(text) <= SHOWN else f"{text[:SHOWN].rpartition(' ')[0]} …"
 
 
 def problem(case: Case, sample: Sample, deployment: str) -> str | None:

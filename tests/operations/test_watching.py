@@ -45,7 +45,7 @@ def test_a_running_rollout_is_shown_until_its_runner_lets_go(
     watching.watch(Site(site.environment, site.settings, Console(force_terminal=is_terminal, width=200)))
     said = capsys.readouterr().out
     assert "COMMITTED" in said
-    assert is_terminal or said.count("BAKING") == 1
+    assert is_terminal or said.count("baking") == 1
     assert said.rstrip().endswith("rollout r of green: COMMITTED")
 
 

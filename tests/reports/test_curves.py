@@ -23,12 +23,24 @@ def test_a_curve_stays_in_its_box(values: list[tuple[int, float]]) -> None:
     assert drawn.lowest <= drawn.latest <= drawn.highest
 
 
-def test_what_is_no_number_is_left_out() -> None:
-    """A loss that became NaN is drawn up to there; one that never was a number is not drawn."""
-    drawn = curve("loss", [(0, 4.0), (1, 3.0), (2, math.nan), (3, math.inf)])
+def test_what_is_no_number_is_counted() -> None:
+    """A loss that became NaN is drawn up to there and says so; one that never was a number is not drawn."""
+    drawn = curve("loss", [(0, 4.0), (1, 3.0), (2, math.inf), (3, math.nan)])
     assert drawn is not None
-    assert (drawn.num_values, drawn.latest) == (2, 3.0)
-    assert curve("loss", [(0, math.nan)]) is None
+    assert (drawn.num_values, drawn.num_not_finite) == (2, 2)
+    assert math.isnan(drawn.latest)
+    assert drawn.described.endswith("latest nan, 2 not finite")
+    never = curve("loss", [(0, math.nan)])
+    assert never is not None
+    assert (never.num_values, never.points) == (0, "")
+    assert curve("loss", []) is None
+
+
+def test_what_never_changes_runs_through_the_middle() -> None:
+    """At an edge it would look like a highest or a lowest value."""
+    drawn = curve("loss", [(0, 4.0), (1, 4.0)])
+    assert drawn is not None
+    assert {point.split(",")[1] for point in drawn.points.split()} == {f"{HEIGHT / 2:.1f}"}
 
 
 def test_a_curve_is_told_in_words() -> None:

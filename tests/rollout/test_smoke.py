@@ -14,6 +14,8 @@ from mlops.rollout.smoke import Case
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_mock import MockerFixture
+
 CHAT = Case(name="chat", messages=({"role": "user", "content": "hi"},), matches="(?i)hello|hi")
 STREAM = Case(name="stream", messages=({"role": "user", "content": "hi"},), stream=True)
 BAD = Case(name="bad", body={"no": "question"}, expect="error")
@@ -66,6 +68,18 @@ def test_the_shipped_cases_cover_what_a_chat_must_do() -> None:
     assert cases["stream"].stream
     assert cases["bad input"].expect == "error"
     assert not cases["unicode"].question.isascii()
+
+
+def test_a_report_shows_what_was_asked_and_said(mocker: MockerFixture) -> None:
+    """Long texts end between words with a sign of it; no answer to nonsense is told as what was due."""
+    asked = (Case(name="long", messages=({"role": "user", "content": "word " * 99},)), BAD)
+    mocker.patch("mlops.rollout.smoke.load", return_value=asked)
+    probe = mocker.Mock(ask=lambda *_, **__: sample(), post=lambda *_, **__: sample(status=400, text=""))
+    long, bad = smoke.run(probe, deployment="green")
+    assert long.question.endswith("word …")
+    assert long.answer == "Hello!"
+    assert bad.question == '[a request that is no conversation: {"no": "question"}]'
+    assert bad.answer == "[no answer, and none was due: status 400]"
 
 
 def test_a_bad_case_is_named(tmp_path: Path) -> None:
