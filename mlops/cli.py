@@ -88,13 +88,20 @@ def _emulator(arguments: Sequence[str]) -> None:
 
 def _run(command: Callable[..., None], arguments: dict[str, Any]) -> int:
     """Run a command with the arguments of its parser, by name."""
-    from mlops.errors import MlopsError
+    from mlops.errors import INTERRUPTED, MlopsError
 
     try:
         command(**arguments)
+        sys.stdout.flush()
     except MlopsError as error:
         _complain(str(error))
         return error.exit_code
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read has read enough; nothing is left to be written at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     return 0
 
 

@@ -17,6 +17,11 @@ Anything else that escapes is a bug of ours and keeps its traceback.
 
 from __future__ import annotations
 
+from typing import Final
+
+INTERRUPTED: Final = 130
+"""What a program ends with that Ctrl-C or SIGTERM ended, as shells have it."""
+
 
 class MlopsError(Exception):
     """The root of the tree; `exit_code` is what the process ends with."""

@@ -79,7 +79,7 @@ _LINES: Final[Mapping[type[Record], Callable[[Any], str]]] = {
     DataAsset: lambda data: f"{_splits(data)} conversations: {data.id}",
     FineTuningJob: lambda job: f"job {job.name} on {job.compute}: {job.display_name}",
     Evaluation: lambda evaluation: f"{evaluation.num_examples:,} examples; champion: {evaluation.champion or 'none'}",
-    GateDecision: lambda decision: f"{decision.verdict} by {len(decision.results)} rules against {decision.reference}",
+    GateDecision: lambda decision: f"{decision.verdict}, compared with the {decision.reference}",
     RegisteredModel: lambda model: f"model {model.id}",
     Deployment: lambda deployment: f"{deployment.name} of {deployment.endpoint} on {deployment.instance_type}",
     Rollout: lambda rollout: f"{rollout.phase}: " + ", ".join(f"{k} {v} %" for k, v in rollout.traffic.items()),

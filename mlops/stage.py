@@ -21,7 +21,7 @@ from rich.console import Console
 
 from mlops import github
 from mlops import settings as settings_module
-from mlops.errors import InputError, MlopsError, RecordError, Refusal
+from mlops.errors import INTERRUPTED, InputError, MlopsError, RecordError, Refusal
 from mlops.layers import variable
 from mlops.records import STAGES, Record, seal, unseal
 from mlops.reports import tables
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R", bound=Record)
 
-INTERRUPTED: Final = 130
-"""What shells call a program that Ctrl-C ended."""
 DISK: Final = NO_SPACE | {errno.EROFS}
 """What the system says of a disk that takes no more."""
 RUNS: Final = Path("runs")

@@ -139,3 +139,25 @@ def _read(terminal: int) -> bytes:
         return os.read(terminal, 65536)
     except OSError:  # Linux says so that the other end is closed
         return b""
+
+
+def test_ctrl_c_ends_a_command_with_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever it was at: no traceback, and the exit code that shells know."""
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    assert cli._run(interrupted, {}) == 130  # noqa: SLF001 - what main ends with
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_who_has_read_enough_may_close_the_pipe() -> None:
+    """`mlops … | head -1` ends without a traceback."""
+    program = "import sys; from mlops import cli; sys.exit(cli._run(lambda: print('line\\n' * 200_000), {}))"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"line\n"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0

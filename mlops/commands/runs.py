@@ -101,6 +101,6 @@ def _cell(value: object) -> str:
 
 
 def resume(run: str, environment: str) -> None:
-    """Go on with a release where it stopped: what a stage did before is found, not done again."""
+    """Go on with a release where it stopped: what a stage did before with the settings of now is not done again."""
     command = [sys.executable, "-m", "pipelines.release", "--environment", environment, "--run", run]
     os.execv(sys.executable, command)  # noqa: S606 - our own program

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shlex
+import signal
 import sys
 from pathlib import Path
 
@@ -36,6 +37,8 @@ def main() -> int:
     except daemon.EmulatorError as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # the way to end `logs --follow`
+        return 128 + signal.SIGINT
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -50,7 +50,9 @@ def _of_models(evaluation: Evaluation) -> Iterator[Flaw]:
             yield _flaw("swapped_roles", f"{detail}, but {model.sha256[:12]} was scored")
     for role, model in models.items():
         if role != "candidate" and "candidate" in models and model.sha256 == models["candidate"].sha256:
-            yield _flaw("same_model", f"candidate and {role} are one model, {model.sha256[:12]}")
+            yield _flaw(
+                "same_model", f"candidate and {role} are one model, {model.sha256[:12]}: change data or settings"
+            )
 
 
 def _of_data(evaluation: Evaluation, settings: GateSettings) -> Iterator[Flaw]:

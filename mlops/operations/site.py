@@ -56,7 +56,11 @@ class Site:
         """
         found = self.look()
         if found is None:
-            raise InputError(f"endpoint {self.endpoint} does not exist in {self.environment}: make a release first")
+            where = f"{self.environment}, workspace {self.settings.workspace.name}"
+            raise InputError(
+                f"endpoint {self.endpoint} does not exist in {where}: make a release first, or if there was one, look "
+                "which variables MLOPS_WORKSPACE__ are set"
+            )
         return found
 
     def say(self, line: str) -> None:

@@ -86,7 +86,7 @@ def test_a_release_is_read_from_its_last_record(tmp_path: Path) -> None:
     assert list(run.records) == list(STAGES)
     assert run.outcome == "succeeded"
     lines = {stage: made(record) for stage, record in run.records.items()}
-    assert lines["gate"] == "accepted by 1 rules against base"
+    assert lines["gate"] == "accepted, compared with the base"
     assert lines["rollout"] == "SUCCEEDED: blue 100 %"
 
 
