@@ -173,7 +173,8 @@ def tests(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the pages of `docs` into `.site`, and try what they say; a link that leads nowhere is an error."""
     install(session, "docs", "tests", parts="base")
-    run(session, "mkdocs", "build", "--quiet", "--config-file", ".mkdocs.yml")
+    # Its theme warns of a MkDocs that is not the one locked here.
+    run(session, "mkdocs", "build", "--quiet", "--config-file", ".mkdocs.yml", NO_MKDOCS_2_WARNING="true")
     run(session, "pytest", "tests/test_docs.py", "tests/test_extending.py")
 
 
@@ -187,8 +188,13 @@ def browser(session: nox.Session) -> None:
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Measure what is promised, each figure beside a named peer: all benchmarks, or those named after `--`."""
+    wanted = session.posargs or BENCHMARKS
+    if unknown := ", ".join(name for name in wanted if name not in BENCHMARKS):
+        argparse.ArgumentParser(prog="nox -s bench --", usage="%(prog)s [NAME ...]").error(
+            f"no such benchmark: {unknown}; choose among {', '.join(BENCHMARKS)}"
+        )
     install(session, "tests", "bench")
-    measure(*(session.posargs or BENCHMARKS))
+    measure(*wanted)
 
 
 @nox.session(default=False)
@@ -262,7 +268,7 @@ def clean(session: nox.Session) -> None:
     """Delete the endpoint and its deployments; one that has traffic only on this machine, where nobody needs it."""
     environment = options(session).environment
     install_for(session, environment)
-    run(session, "mlops", "clean", "--environment", environment, *["--force"] * (environment == "local"))
+    exit_as("mlops", "clean", "--environment", environment, *["--force"] * (environment == "local"))
 
 
 @nox.session(default=False)

@@ -1,7 +1,8 @@
-"""Written by MkDocs itself at every build: the reference of the stages, and the JSON schema of the settings."""
+"""Written by MkDocs itself at every build: the reference of the stages and their settings."""
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from collections.abc import Iterator
@@ -40,10 +41,8 @@ is a setting. What stands under *base* is the default or said by `base.yml`; a p
 
 
 def on_files(files: Files, config: MkDocsConfig) -> None:
-    """Add the generated files to those of the folder."""
-    schema = file_schema()
-    files.append(File.generated(config, "stages.md", content=stages(schema)))
-    files.append(File.generated(config, "settings.schema.json", content=json.dumps(schema)))
+    """Add the generated page to the files of the folder."""
+    files.append(File.generated(config, "stages.md", content=stages(file_schema())))
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
@@ -62,7 +61,7 @@ def stages(schema: dict[str, Any]) -> str:
     described = [HEAD, "## Every stage\n", *section("workspace", schema, base)]
     for stage, record in STAGES.items():
         program = getattr(import_module(f"pipelines.{stage}"), stage)
-        described += [f"## {stage}\n", f"{program.__doc__}\n", *made(stage, record)]
+        described += [f"## {stage}\n", f"{inspect.getdoc(program)}\n", *made(stage, record)]
         for name in SECTIONS.get(stage, (stage,)):
             described += section(name, schema, base)
     return "\n".join(described)
@@ -71,7 +70,8 @@ def stages(schema: dict[str, Any]) -> str:
 def made(stage: str, record: type[BaseModel]) -> Iterator[str]:
     """Yield what a stage's record holds."""
     fields = ", ".join(f"`{name}`" for name in record.model_fields)
-    yield f"Leaves `runs/RUN/{stage}.json`, a `{record.__name__}`: {record.__doc__}\n\nIts fields: {fields}.\n"
+    yield f"Leaves the record `{record.__name__}`, `runs/RUN/{stage}.json`: {inspect.getdoc(record)}\n"
+    yield f"Its fields: {fields}.\n"
 
 
 def section(name: str, schema: dict[str, Any], base: dict[str, Any]) -> Iterator[str]:

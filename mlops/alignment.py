@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlops.compute.plan import Machines, Throughput
     from mlops.finetuning.parameters import Parameters
     from mlops.records import FinetuningPlan, Split
-    from mlops.settings import FinetuneSettings
+    from mlops.sections import FinetuneSettings
     from mlops.workspace.assets import Component
     from mlops.workspace.client import Workspace
 

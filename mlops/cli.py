@@ -61,7 +61,7 @@ EPILOG: Final = """examples:
 def main() -> None:
     """Run the command of the command line; exit codes are those of the stages."""
     arguments = sys.argv[1:]
-    if arguments[:1] == ["emulator"]:
+    if arguments[:1] == ["emulator"] or completion.is_for_emulator():
         _emulator(arguments[1:])
     parser = _parser()
     if "_ARGCOMPLETE" in os.environ:  # the shell asks what could come next

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,16 @@ def answer(parser: argparse.ArgumentParser) -> None:
         elif action.dest == "run" or action.metavar in RUN:
             completer.completer = _runs
     argcomplete.autocomplete(parser)
+
+
+def is_for_emulator() -> bool:
+    """Return whether the shell asks for what follows `mlops emulator`; its parser then reads the line from there."""
+    program = int(os.environ.get("_ARGCOMPLETE", "0"))  # so many words of the line call the program
+    words = os.environ.get("COMP_LINE", "").rpartition(" ")[0].split()
+    if not program or words[program : program + 1] != ["emulator"]:
+        return False
+    os.environ["_ARGCOMPLETE"] = str(program + 1)
+    return True
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:

@@ -13,6 +13,13 @@ from mlops.errors import InputError
 OUTPUT: Final = "GITHUB_OUTPUT"
 EXPECTED: Final = "RECORD_DIGEST"
 RELEASE: Final = "RELEASE_INPUTS"
+INPUTS: Final = {
+    "preset": "finetune.preset",
+    "source": "data.source",
+    "percentage": "data.percentage",
+    "override": "gate.override",
+}
+"""Which settings the inputs of release.yml say."""
 
 
 def output(**values: str) -> None:
@@ -33,8 +40,7 @@ def release_inputs() -> dict[str, str] | None:
     if not text:
         return None
     said = json.loads(text) or {}  # a push has none
-    names = ("preset", "source", "percentage", "override")
-    return {name: said[name] for name in names if said.get(name)}
+    return {name: said[name] for name in INPUTS if said.get(name)}
 
 
 def gh(*arguments: str, aim: str, needs: str) -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 PREFIX: Final = "MLOPS_"
 OVERRIDE: Final = ("gate", "override")
 """What no file may say: GitHub lets its variable through only where a reviewer was asked."""
+FOR_ONCE: Final = ("workspace.", "notify.", "finetune.detach", "finetune.force")
+"""What is not of a run: where it is, what is secret, and what is asked of a single start."""
 AZURE: Final = {
     "subscription_id": "AZURE_SUBSCRIPTION_ID",
     "resource_group": "AZURE_RESOURCE_GROUP",
@@ -67,6 +69,17 @@ def variable(path: str) -> str:
     'MLOPS_GATE__OVERRIDE'
     """
     return PREFIX + path.replace(".", "__").upper()
+
+
+def said(given: Mapping[str, str]) -> dict[str, str]:
+    """Return what MLOPS_ variables say of a run, by the setting's path; the inverse of `variable`.
+
+    >>> said({"MLOPS_DATA__PERCENTAGE": "5", "MLOPS_FINETUNE__FORCE": "true", "HOME": "/"})
+    {'data.percentage': '5'}
+    """
+    names = sorted(name for name in given if name.startswith(PREFIX) and given[name])
+    paths = {name.removeprefix(PREFIX).lower().replace("__", "."): given[name] for name in names}
+    return {path: value for path, value in paths.items() if not path.startswith(FOR_ONCE)}
 
 
 def file(path: Path) -> Layer:

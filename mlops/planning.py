@@ -20,6 +20,7 @@ from mlops.finetuning.interface import check_together
 from mlops.finetuning.names import idempotency_key
 from mlops.records import FinetuningPlan
 from mlops.settings import FOLDER
+from mlops.times import duration
 from mlops.workspace import assets, cluster, jobs
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from mlops.alignment import AlignmentStep
     from mlops.finetuning.parameters import Parameters
     from mlops.records import DataAsset
-    from mlops.settings import FinetuneSettings, Settings
+    from mlops.sections import FinetuneSettings, Settings
     from mlops.workspace.assets import Component, FoundationModel
     from mlops.workspace.client import Workspace
     from mlops.workspace.cluster import Size
@@ -112,6 +113,7 @@ def recipe(workspace: Workspace, settings: Settings, data: DataAsset, *, today: 
             "memory",
             f"about {plans.memory_gb(weights, merged.values, machines):.1f} GB of weights and optimizer per GPU",
         ),
+        ("preparation", f"{duration(3600 * throughput.preparation_hours)} before and after training"),
         *((("alignment", str(second)),) if second else ()),
         *(("warning", text) for text in warned),
         *(("warning", text) for text in plans.warnings(weights, merged.values, machines, tier=finetune.cluster.tier)),

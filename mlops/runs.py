@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
+from mlops import releases
 from mlops.errors import InputError, RecordError
 from mlops.records import (
     STAGES,
@@ -21,6 +24,7 @@ from mlops.records import (
     Rollout,
     chain,
 )
+from mlops.rollout import journal
 from mlops.stage import RUNS, load
 
 
@@ -28,13 +32,15 @@ from mlops.stage import RUNS, load
 class Run:
     """One run: the records of the stages it came through, first to last, and when the last one was written.
 
-    `damage` says what is wrong with the last record, if it cannot be read.
+    `damage` says what is wrong with the last record, if it cannot be read; `since` what became of its rollout, and
+    when, if that is no longer as its record says.
     """
 
     name: str
     records: Mapping[str, Record]
     finished: datetime
     damage: str | None = None
+    since: str = ""
 
     @property
     def stage(self) -> str:
@@ -50,7 +56,7 @@ class Run:
         if isinstance(last, GateDecision):
             return last.outcome
         if isinstance(last, Rollout):
-            return last.phase.lower().replace("_", " ")
+            return "; ".join(filter(None, (_words(last.phase), self.since)))
         return "in progress"
 
     @property
@@ -65,6 +71,16 @@ class Run:
         job = self.records.get("finetune")
         return job.parameters if isinstance(job, FineTuningJob) else {}
 
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """Return what its stages worked with and what that took, as far as they came."""
+        fields = {name: path.partition(".") for name, path in _FACTS.items()}
+        return {
+            name: attrgetter(field)(self.records[stage])
+            for name, (stage, _, field) in fields.items()
+            if stage in self.records
+        }
+
 
 def made(record: Record) -> str:
     """Return in a line what a stage made."""
@@ -75,6 +91,10 @@ def _splits(data: DataAsset) -> str:
     return " + ".join(f"{split.rows:,}" for split in (data.train, data.validation, data.test))
 
 
+def _weights(traffic: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {weight} %" for name, weight in traffic.items()) or "no traffic"
+
+
 _LINES: Final[Mapping[type[Record], Callable[[Any], str]]] = {
     DataAsset: lambda data: f"{_splits(data)} conversations: {data.id}",
     FineTuningJob: lambda job: f"job {job.name} on {job.compute}: {job.display_name}",
@@ -82,8 +102,51 @@ _LINES: Final[Mapping[type[Record], Callable[[Any], str]]] = {
     GateDecision: lambda decision: f"{decision.verdict}, compared with the {decision.reference}",
     RegisteredModel: lambda model: f"model {model.id}",
     Deployment: lambda deployment: f"{deployment.name} of {deployment.endpoint} on {deployment.instance_type}",
-    Rollout: lambda rollout: f"{rollout.phase}: " + ", ".join(f"{k} {v} %" for k, v in rollout.traffic.items()),
+    Rollout: lambda rollout: f"ended {rollout.phase} with {_weights(rollout.traffic)}",
 }
+
+
+_FACTS: Final = {
+    "data asset": "prepare.id",
+    "data source": "prepare.source",
+    "training conversations": "prepare.train.rows",
+    "validation conversations": "prepare.validation.rows",
+    "test conversations": "prepare.test.rows",
+    "quarantined": "prepare.quarantined",
+    "foundation model": "finetune.foundation_model",
+    "component": "finetune.component",
+    "size": "finetune.plan.size",
+    "nodes": "finetune.plan.num_nodes",
+    "hours": "finetune.measured.hours",
+    "USD": "finetune.measured.usd",
+    "champion": "evaluate.champion",
+    "contamination": "evaluate.contamination",
+    "compared with": "gate.reference",
+    "override": "gate.override",
+    "registered model": "register.id",
+    "deployment": "deploy.name",
+    "instance type": "deploy.instance_type",
+}
+"""What is compared of two runs, and where their records have it."""
+
+
+def settings(run: Run, folder: Path = RUNS) -> dict[str, object]:
+    """Return what is known of a run's settings: its data's, its gate's, and what variables said when it was begun."""
+    begun, card = folder / run.name / releases.FILE, folder / run.name / "data-card.json"
+    said = releases.find(run.name, folder).said if begun.is_file() else {}
+    data = json.loads(card.read_bytes())["settings"] if card.is_file() else {}
+    decision = run.records.get("gate")
+    rules = decision.rules if isinstance(decision, GateDecision) else {}
+    return {**said, **dict(_leaves(data, "data")), **dict(_leaves(rules, "gate"))}
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, object]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    if inner is None:
+        yield path, value
+        return
+    for key, each in inner:
+        yield from _leaves(each, f"{path}.{key}")
 
 
 def find_all(folder: Path = RUNS) -> list[Run]:
@@ -95,8 +158,9 @@ def find_all(folder: Path = RUNS) -> list[Run]:
 def find(name: str, folder: Path = RUNS) -> Run:
     """Return a run; raise InputError if there is none of that name, RecordError if its last record was changed."""
     if not _last_stage(folder / name):
-        others = ", ".join(run.name for run in find_all(folder)) or "none"
-        raise InputError(f"{folder / name} holds no record of a stage; choose one of the runs here: {others}")
+        others = ", ".join(run.name for run in find_all(folder))
+        choice = f"choose one of the runs here: {others}" if others else "make a run: nox -s release"
+        raise InputError(f"{folder / name} holds no record of a stage; {choice}")
     run = _read(folder / name)
     if run.damage:
         raise RecordError(run.damage)
@@ -107,9 +171,22 @@ def _read(folder: Path) -> Run:
     stage = _last_stage(folder)
     finished = datetime.fromtimestamp((folder / f"{stage}.json").stat().st_mtime).astimezone()
     try:
-        return Run(folder.name, chain(load(folder, stage)), finished)
+        records = chain(load(folder, stage))
+        return Run(folder.name, records, finished, since=_since(folder, records[stage]))
     except RecordError as error:
         return Run(folder.name, {}, finished, damage=str(error))
+
+
+def _since(folder: Path, last: Record) -> str:
+    """Return where a rollout stands by its journal, in which later orders stand, too; nothing if that is no news."""
+    entries = journal.of(folder).read()
+    if not isinstance(last, Rollout) or not entries or entries[-1]["phase"] == last.phase:
+        return ""
+    return f"{_words(entries[-1]['phase'])} {datetime.fromtimestamp(entries[-1]['at'], UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _words(phase: str) -> str:
+    return phase.lower().replace("_", " ")
 
 
 def _last_stage(folder: Path) -> str:

@@ -31,7 +31,7 @@ from mlops.whole import NO_SPACE, write_whole
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from mlops.settings import Settings
+    from mlops.sections import Settings
     from mlops.workspace.client import Workspace
 
 P = ParamSpec("P")

@@ -53,15 +53,15 @@ def check_decision(workspace: Workspace, decision: GateDecision, folder: Path, s
 
 
 def check_model(workspace: Workspace, model: RegisteredModel) -> None:
-    """Compare a registered model and the job that judged it with the record.
+    """Compare a registered model, and the job that judged it for its run, with the record.
 
-    Raises RecordError if the model was registered by anybody else, or for another decision.
+    The model itself tells of the last decision about it, which may be another run's.
+    Raises RecordError if it is another model, or was registered for another decision.
     """
-    decision = {DECISION_DIGEST: model.decision.digest}
-    expected = decision | {MODEL_SHA256: model.decision.evaluation.models["candidate"].sha256}
-    evaluation = model.decision.evaluation.name
+    content = {MODEL_SHA256: model.decision.evaluation.models["candidate"].sha256}
+    decision, evaluation = {DECISION_DIGEST: model.decision.digest}, model.decision.evaluation.name
     found = [
-        *mismatches(expected, assets.model_tags(workspace, model.id), where=f"model {model.id}"),
+        *mismatches(content, assets.model_tags(workspace, model.id), where=f"model {model.id}"),
         *mismatches(decision, jobs.tags(workspace, evaluation), where=f"job {evaluation}"),
     ]
     _refuse(found, "register")

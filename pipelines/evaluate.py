@@ -12,16 +12,18 @@ from mlops import stage, verification
 from mlops.datasets.examples import add_preferences, file_sha256, read_answers
 from mlops.gates.scores import reference_of
 from mlops.records import Evaluation, FineTuningJob, ScoredModel
+from mlops.reports.figures import figure
 from mlops.reports.progress import progress
-from mlops.settings import JudgeSettings
+from mlops.sections import JudgeSettings
 from mlops.stage import Context
 from mlops.workspace import assets, endpoints
-from mlops.workspace.jobs import download, follow, submit_component
+from mlops.workspace.jobs import download, follow
+from mlops.workspace.submissions import ComponentRequest, submit_component
 
 SPEC = Path(__file__).parent / "specs" / "evaluate.yml"
 ENVIRONMENT = SPEC.with_name("environment.yml")
 ROOT = Path(__file__).parent.parent
-GENERAL, BEHAVIOR = ROOT / "data" / "general.jsonl", ROOT / "data" / "behaviour.jsonl"
+GENERAL, BEHAVIOR = ROOT / "data" / "general.jsonl", ROOT / "data" / "behavior.jsonl"
 TRAINER = ROOT / "mlops" / "trainer"
 BASES = {"mlflow_model": "base", "custom_model": "pytorch_base"}
 """The component's inputs for the base model, by its format."""
@@ -35,9 +37,9 @@ def evaluate(context: Context, job: FineTuningJob) -> Evaluation:
     inputs = _inputs(context, job, champion)
     name = f"evaluate-{context.run}-{digest(inputs)}"
     cluster = context.settings.finetune.cluster.model_copy(update={"name": job.compute})
-    submission = submit_component(
-        context.workspace, SPEC, inputs, name=name, experiment=job.experiment, cluster=cluster
-    )
+    models = "candidate, champion and base" if champion else "candidate and base"
+    request = ComponentRequest(name, f"evaluate {context.run}: {models}", job.experiment, cluster)
+    submission = submit_component(context.workspace, SPEC, inputs, request)
     context.say(str(submission))
     with progress(context.console) as show:
         studio_url = follow(context.workspace, submission.name, log=context.folder / "evaluate.log", on_line=show)
@@ -91,8 +93,10 @@ def _record(context: Context, job: FineTuningJob, name: str, champion: str | Non
         model: {name: value for name, value in values.items() if value is not None}
         for model, values in metrics["models"].items()
     }
+    told = ", ".join(f"{number:,} {suite.replace('_', '-')}" for suite, number in metrics["suites"].items())
+    context.say(f"of {told} examples, in which every token counts alike for a loss:")
     for model, values in models.items():
-        context.say(f"{model}: " + ", ".join(f"{name} {values[name]:.4g}" for name in SHOWN if name in values))
+        context.say(f"{model}: " + ", ".join(f"{name} {figure(values[name])}" for name in SHOWN if name in values))
     return Evaluation(
         job=job,
         name=name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -11,15 +12,17 @@ from mlops import github, stage
 from mlops.errors import Detached, RecordError, Refusal
 from mlops.finetuning.names import display_name
 from mlops.finetuning.progress import Progress, pace, progress
+from mlops.layers import said
 from mlops.planning import Recipe, recipe
 from mlops.records import DataAsset, FineTuningJob, Measured
 from mlops.reports import plots, tables, training
 from mlops.stage import Context
-from mlops.workspace import jobs, pending, runs
+from mlops.times import duration
+from mlops.workspace import jobs, pending, runs, submissions
 from mlops.workspace.cluster import ensure_cluster
 from mlops.workspace.history import Point
-from mlops.workspace.jobs import ALIGNMENT, AlignmentRequest, FinetuningRequest
 from mlops.workspace.runs import Snapshot
+from mlops.workspace.submissions import ALIGNMENT, AlignmentRequest, FinetuningRequest
 
 DPO: Final = "dpo_"
 """What the names of an alignment's metrics begin with."""
@@ -37,7 +40,7 @@ def finetune(context: Context, data: DataAsset) -> FineTuningJob:
         raise Refusal(f"finetune: {made.refusal}")
     request = _request(context, data, made)
     ensure_cluster(context.workspace, context.settings.finetune.cluster, section="finetune.cluster")
-    submission = jobs.submit_finetuning(
+    submission = submissions.submit_finetuning(
         context.workspace, made.component, made.model, request, force=context.settings.finetune.force
     )
     name = submission.name
@@ -45,6 +48,10 @@ def finetune(context: Context, data: DataAsset) -> FineTuningJob:
     if not submission.new and _is_waited_for(context):  # a new one was submitted with its tag
         pending.mark(context.workspace, name, _inputs(context))
     if context.settings.finetune.detach:
+        if submission.completed:
+            raise Detached(
+                f"finetune: job {name} is completed; run the stage again without --detach: it takes the model"
+            )
         raise Detached(f"finetune: job {name} goes on by itself; run the stage again, anywhere, to attach to it")
     made = _as_planned(context, made, name)
     measured = _measure(context, made, name, *_follow(context, made, name))
@@ -119,12 +126,16 @@ def _is_waited_for(context: Context) -> bool:
 
 
 def _inputs(context: Context) -> dict[str, str]:
-    """Return the inputs with which the release workflow comes to the same job again: its own, else the settings'."""
+    """Return what brings a release to the same job again: the inputs of its workflow, else the settings' and variables.
+
+    What no input says has its setting's path for a name.
+    """
     inputs, settings = github.release_inputs(), context.settings
     if inputs is None:
         inputs = {"preset": settings.finetune.preset, "source": settings.data.source}
         inputs |= {"percentage": str(settings.data.percentage)} if settings.data.percentage else {}
         inputs |= {"override": settings.gate.override} if settings.gate.override else {}
+        inputs |= {path: value for path, value in said(os.environ).items() if path not in github.INPUTS.values()}
     return {"environment": context.environment, "run": context.run} | inputs
 
 
@@ -185,7 +196,8 @@ def _measure(context: Context, made: Recipe, name: str, end: Snapshot, history: 
     """Say what the job took beside its plan, keep its cost, loss curve and timing; return it."""
     plan, hours = made.plan, end.hours
     usd, rate = hours * plan.usd_per_hour, pace(history, plan, made.parameters.values)
-    context.say(f"took {hours:.2f} h and {usd:.2f} USD; planned were {plan.hours:.2f} h and {plan.usd:.2f} USD")
+    planned = f"{duration(3600 * plan.hours)} and {plan.usd:.2f} USD"
+    context.say(f"took {duration(3600 * hours)} and {usd:.2f} USD; planned were {planned}")
     jobs.keep_cost(context.workspace, name, usd)
     if rate:
         _keep_timing(context, made, name, end, tokens_per_s=rate, training_s=history["train_runtime"][-1].value)

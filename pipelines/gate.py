@@ -26,6 +26,8 @@ def gate(context: Context, evaluation: Evaluation) -> GateDecision:
     for flaw in judgement.flaws:
         context.say(f"{flaw.code}: {flaw.detail}")
     answers = read_answers(path, sha256=evaluation.examples_sha256)
+    if decision.results:
+        context.say("means of the examples, of which each counts alike: a loss is another one than that of all tokens")
     context.console.print(tables.decision(decision).rich())
     tables.note(report.markdown(decision, answers))
     context.say(f"report {report.write(decision, answers, context.folder)}")

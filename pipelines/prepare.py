@@ -56,7 +56,8 @@ def _on_cluster(context: Context) -> tuple[DataCard, str]:
     """Prepare in a job, for data that no runner's disk holds; return the card and the address of the splits."""
     from mlops.workspace.assets import version_of
     from mlops.workspace.cluster import ensure_cluster
-    from mlops.workspace.jobs import download, follow, submit_component
+    from mlops.workspace.jobs import download, follow
+    from mlops.workspace.submissions import ComponentRequest, submit_component
 
     data, workspace = context.settings.data, context.workspace
     if data.cluster is None or data.local:
@@ -71,9 +72,8 @@ def _on_cluster(context: Context) -> tuple[DataCard, str]:
     digest = hashlib.sha256((code + data.conversations.model_dump_json()).encode()).hexdigest()[:8]
     name = f"prepare-{context.run}-{digest}"
     place = f"azureml://datastores/workspaceblobstore/paths/prepared/{name}"
-    submission = submit_component(
-        workspace, SPEC, inputs, name=name, experiment="prepare", cluster=data.cluster, places={"data": place}
-    )
+    request = ComponentRequest(name, f"prepare {context.run}", "prepare", data.cluster, places={"data": place})
+    submission = submit_component(workspace, SPEC, inputs, request)
     context.say(str(submission))
     with progress(context.console) as show:
         follow(workspace, submission.name, log=context.folder / "prepare.log", on_line=show)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from rich.text import Text
 
-from mlops import stage
+from mlops import releases, stage
 from mlops.operations import endpoint as operations
 from mlops.records import Rollout
 from mlops.reports import tables
@@ -21,6 +23,7 @@ from pipelines.rollout import rollout
 
 def release(context: Context) -> Rollout:
     """Take conversations to production: the seven stages, each given what the one before returned."""
+    releases.begin(context.folder, context.environment, os.environ)
     data = perform(prepare, context)
     job = perform(finetune, context, data)
     evaluation = perform(evaluate, context, job)

@@ -70,6 +70,8 @@ def test_every_help_has_an_example_that_works() -> None:
     ("line", "offered"),
     [
         ("python -m mlops.cli sta", {"status"}),
+        ("python -m mlops.cli emul", {"emulator"}),
+        ("python -m mlops.cli emulator sta", {"start", "status"}),
         ("python -m mlops.cli rollback --environment l", {"local"}),
         ("python -m mlops.cli report ni", {"nightly", "nightly-2"}),
         ("python -m mlops.cli runs compare nightly mi", {"mine"}),

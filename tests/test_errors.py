@@ -28,7 +28,7 @@ CARRIED = {"run.damage", "str(error)"}
 """The whole message of another error, which is looked at where it is made."""
 VERBS = (
     "add ask change check choose correct delete did get give install lower look make mend move name order prepare put "
-    "raise register run save say set start take try turn use wait write"
+    "raise register run save say set start take try turn unset use wait write"
 )
 INSTRUCTION = re.compile(
     rf"(^|[:;.,(] |\b(or|and|then|to) )({'|'.join(VERBS.split())})\b|\bmust\b", re.IGNORECASE | re.MULTILINE

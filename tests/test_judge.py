@@ -13,7 +13,7 @@ import pytest
 
 from mlops.errors import InputError, SettingsError
 from mlops.judge import WON, preferences
-from mlops.settings import JudgeSettings
+from mlops.sections import JudgeSettings
 
 Asked = list[dict[str, Any]]
 

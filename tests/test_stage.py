@@ -15,6 +15,7 @@ from mlops.records import DataAsset, Split, seal
 from mlops.settings import load
 from mlops.stage import Context, perform, run
 from pipelines.finetune import SWITCHES
+from tests.releases import said
 
 SPLIT = Split(rows=1, characters=8, sha256="0" * 64, uri="azureml://x/train.jsonl")
 ASSET = DataAsset(
@@ -69,7 +70,7 @@ def test_a_full_disk_is_one_clear_message(tmp_path: Path, size: int, name: str) 
     command = [sys.executable, "-W", "ignore", "-c", FULL, str(size), "--environment", "local", "--run", "r"]
     result = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=False)
     assert result.returncode == InputError.exit_code, result.stderr
-    assert "File too large. Make room" in " ".join(result.stdout.split())
+    assert "File too large. Make room" in said(result)
     assert name in result.stdout
     assert {path.name for path in (tmp_path / "runs" / "r").iterdir()} <= {"prepare.log", "data-card.json"}
 
@@ -83,7 +84,7 @@ def test_a_record_that_was_exchanged_between_jobs_is_refused(tmp_path: Path) -> 
     own = {"RECORD_DIGEST": ASSET.digest, "AZUREML_EMULATOR_HOME": str(tmp_path / "emulator")}
     result = subprocess.run(command, cwd=tmp_path, env=os.environ | own, capture_output=True, text=True, check=False)
     assert result.returncode == RecordError.exit_code
-    assert "the prepare record is not the one that its job left" in result.stdout
+    assert "the prepare record is not the one that its job left" in said(result)
     assert not (tmp_path / "emulator").exists(), "nothing was started"
 
 
@@ -104,6 +105,6 @@ def test_a_runs_name_is_a_word(tmp_path: Path) -> None:
         own = os.environ | {"GITHUB_OUTPUT": str(tmp_path / "output")}
         result = subprocess.run(command, cwd=tmp_path, env=own, capture_output=True, text=True, check=False)
         assert result.returncode == InputError.exit_code
-        assert "must be letters, digits and dashes" in result.stdout
+        assert "must be letters, digits and dashes" in said(result)
         assert not [line for line in result.stdout.splitlines() if line.startswith("::")], "GitHub would obey it"
     assert list(tmp_path.iterdir()) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -12,9 +11,10 @@ from mlops.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mlops.settings import Settings
+    from mlops.sections import Settings
 
-REPOSITORY: Final = re.compile(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+")
+REPOSITORY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/(?!\.+$)[A-Za-z0-9._-]+")
+SUBSCRIPTION: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def add(commands: Commands) -> None:
@@ -34,6 +34,16 @@ def bootstrap(environment: str, repository: str, location: str, dry_run: bool) -
     if not REPOSITORY.fullmatch(repository):
         raise InputError(f"--repository {repository}: must be OWNER/NAME, as in the address of the repository")
     loaded = settings.load(environment)
+    if loaded.workspace.emulator:
+        raise InputError(
+            f"--environment {environment}: the emulator makes this workspace itself; choose an environment of Azure, "
+            "such as dev or prod"
+        )
+    if not SUBSCRIPTION.fullmatch(loaded.workspace.subscription_id):
+        raise InputError(
+            f"workspace.subscription_id = {loaded.workspace.subscription_id!r}: must be an id as "
+            "`az account show --query id` prints it"
+        )
     place = commands.Place(
         environment=environment,
         repository=repository,
@@ -53,8 +63,6 @@ def _make(loaded: Settings, location: str, *, dry_run: bool) -> None:
     from mlops.workspace import client, cluster, endpoints, setup
 
     workspace, wanted, endpoint = loaded.workspace, loaded.finetune.cluster, loaded.deploy.endpoint
-    if workspace.emulator:
-        os.environ.update(client.start_emulator())
     steps: list[tuple[str, Callable[[], bool], Callable[[], object]]] = [
         (
             f"workspace {workspace.name}",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mlops.commands.parsers import Commands, add_command, add_environment
@@ -37,7 +38,7 @@ def chat(environment: str, deployment: str | None, model: str | None) -> None:
     site = Site.of(environment, terminal())
     with _model(site, model) if model else _endpoint(site, deployment) as probe:
         talk = Chat(probe, deployment)
-        for text in _lines(site.console):
+        for text in prompts(site.console):
             try:
                 with answering(site.console) as heard:
                     sample = talk.say(text, heard)
@@ -73,21 +74,23 @@ def _model(site: Site, model: str) -> Iterator[Probe]:
 
     name, _, version = model.removeprefix("azureml:").partition(":")
     limits = site.settings.deploy
-    with ExitStack() as stack:
-        with site.console.status(f"fetching and starting {model}"):
-            folder = download_model(site.workspace, name, version or "latest", RUNS / ".cache" / "models")
-            uri = stack.enter_context(served(folder))
+    print(f"fetching {model} and starting it on this machine, which takes up to a minute …", file=sys.stderr)
+    folder = download_model(site.workspace, name, version or "latest", RUNS / ".cache" / "models")
+    with served(folder) as uri:
         # It asks for no key.
         client = Probe(uri, lambda: "none", timeout_s=limits.request_timeout_s, max_new_tokens=limits.max_new_tokens)
-        yield stack.enter_context(opened(client))
+        with opened(client) as probe:
+            yield probe
 
 
-def _lines(console: Console) -> Iterator[str]:
+def prompts(console: Console) -> Iterator[str]:
     """Yield what the person says, until the end of the input."""
     while True:
         try:
             text = console.input("[bold cyan]you [/]" if console.is_terminal else "").strip()
         except (EOFError, KeyboardInterrupt):
+            if console.is_terminal:
+                console.print()  # what comes next begins a line
             return
         if text:
             yield text

@@ -32,7 +32,7 @@ def doctor(environment: str, *, as_json: bool) -> None:
     for check in Doctor(site).examine():
         found.append(check)
         if not as_json:
-            label = f"{check.level:8} {check.name:10} "
+            label = f"{check.level:8} {check.name:13} "
             say(site.console, check.said, label=label, indent=" " * len(label), style=STYLES.get(check.level))
     if as_json:
         print(json.dumps([asdict(check) for check in found], indent=2))

@@ -72,7 +72,7 @@ def clean(environment: str, endpoint: str | None, older_than: float | None, forc
 
     site = Site.of(environment, terminal())
     if older_than is None:
-        findings = [janitor.whole(site, endpoint or site.endpoint, force=force)]
+        findings = janitor.whole(site, endpoint, force=force)
     else:
         findings = [each for each in janitor.find(site, idle_s=3600 * older_than) if endpoint in (None, each.endpoint)]
     janitor.clean(site, findings, dry_run=dry_run)

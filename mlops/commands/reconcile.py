@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 from typing import TYPE_CHECKING, Final
 
 from mlops.commands.parsers import Commands, add_command, add_environment
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mlops.workspace.client import Workspace
     from mlops.workspace.pending import Pending
 
@@ -35,10 +39,10 @@ def reconcile(environment: str) -> None:
     failed = []
     for found in waiting:
         said = f"run {found.inputs['run']}: job {found.job.name} is {found.job.status}"
-        print(said)
         if not found.is_left(datetime.now(UTC)):
-            continue
-        if found.job.status == "Completed":
+            print(f"{said}{'; left to its runner for two minutes' if found.job.is_over else ''}")
+        elif found.job.status == "Completed":
+            print(said)
             _release(workspace, found)
         else:
             failed.append(f"{said}: start a new release")
@@ -48,17 +52,30 @@ def reconcile(environment: str) -> None:
 
 
 def _release(workspace: Workspace, found: Pending) -> None:
-    """Let GitHub run the release, with its approvals; elsewhere say what to run.
+    """Let GitHub run the release, with its approvals; elsewhere, or if it has no inputs for it, say what to run.
 
     Raises InputError if GitHub refuses; the run then goes on waiting.
     """
-    from mlops.github import gh
+    from mlops.github import INPUTS, gh
     from mlops.workspace import pending
 
-    if not os.environ.get("GITHUB_ACTIONS"):
-        print(f"  nox -s release -- --environment {found.inputs['environment']} --run {found.inputs['run']}")
+    names = {"environment", "run", *INPUTS}
+    if not os.environ.get("GITHUB_ACTIONS") or not found.inputs.keys() <= names:
+        print(f"  go on with it: {_by_hand(found.inputs)}")
         return
     fields = [word for name, value in found.inputs.items() for word in ("--raw-field", f"{name}={value}")]
     gh("workflow", "run", WORKFLOW, *fields, aim=f"start {WORKFLOW} for run {found.inputs['run']}", needs="actions")
     pending.settle(workspace, found.job.name)
     print(f"  {WORKFLOW} goes on with it")
+
+
+def _by_hand(inputs: Mapping[str, str]) -> str:
+    """Return what to run elsewhere than on GitHub, with the settings that the release had as variables."""
+    from mlops.github import INPUTS
+    from mlops.layers import variable
+
+    said = {name: value for name, value in inputs.items() if name not in {"environment", "run"}}
+    if "override" in said:
+        said["override"] = json.dumps(said["override"], ensure_ascii=False)  # a variable is YAML, an input is not
+    values = (f"{variable(INPUTS.get(name, name))}={shlex.quote(value)} " for name, value in said.items())
+    return f"{''.join(values)}nox -s release -- --environment {inputs['environment']} --run {inputs['run']}"

@@ -72,12 +72,12 @@ def recover(environment: str) -> None:
     site = Site.of(environment, terminal())
     try:
         rollouts.tell(site, rollouts.recover(site))
-    except HeldError as error:  # nothing is lost
-        site.say(str(error))
+    except HeldError as error:
+        site.say(f"nothing is lost, and nothing to recover: {error}")
 
 
 def watch(environment: str) -> None:
-    """Follow the rollout until it is over: a live view on a terminal, a line for every change elsewhere."""
+    """Follow the rollout until it is over or paused: a live view on a terminal, a line for every change elsewhere."""
     from mlops.operations import watching
     from mlops.operations.site import Site
     from mlops.reports.tables import terminal

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from mlops.commands.parsers import Commands, add_command, add_environment, add_json, add_noun
+from mlops.commands.parsers import Commands, add_command, add_json, add_noun
 
 if TYPE_CHECKING:
     from mlops.runs import Run
@@ -24,9 +25,8 @@ def add(commands: Commands) -> None:
     compared.add_argument("first", metavar="RUN")
     compared.add_argument("second", metavar="RUN")
     add_json(compared)
-    resumed = add_command(verbs, resume, "mlops runs resume nightly --environment dev")
+    resumed = add_command(verbs, resume, "mlops runs resume nightly")
     resumed.add_argument("run", metavar="RUN")
-    add_environment(resumed)
 
 
 def list_all(*, as_json: bool) -> None:
@@ -70,20 +70,22 @@ def show(run: str, *, as_json: bool) -> None:
 
 
 def compare(first: str, second: str, *, as_json: bool) -> None:
-    """Show in which parameters and metrics two runs differ."""
+    """Show in which settings, data, parameters and metrics two runs differ."""
     import json
 
     from mlops.reports.tables import Table, show, terminal
-    from mlops.runs import find
+    from mlops.runs import find, settings
 
     one, other = find(first), find(second)
     rows = [
         (kind, name, before.get(name), after.get(name))
         for kind, before, after in (
+            ("setting", settings(one), settings(other)),
+            ("fact", one.facts, other.facts),
             ("parameter", one.parameters, other.parameters),
             ("metric", one.metrics, other.metrics),
         )
-        for name in sorted(before.keys() | after.keys())
+        for name in {**before, **after}
         if before.get(name) != after.get(name)
     ]
     rows += [("outcome", "", one.outcome, other.outcome)]
@@ -95,12 +97,20 @@ def compare(first: str, second: str, *, as_json: bool) -> None:
 
 
 def _cell(value: object) -> str:
+    from mlops.reports.figures import figure
+
     if value is None:
         return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return figure(value) if isinstance(value, float) else str(value)
 
 
-def resume(run: str, environment: str) -> None:
-    """Go on with a release where it stopped: what a stage did before with the settings of now is not done again."""
-    command = [sys.executable, "-m", "pipelines.release", "--environment", environment, "--run", run]
-    os.execv(sys.executable, command)  # noqa: S606 - our own program
+def resume(run: str) -> None:
+    """Go on with a release where it stopped, in its environment and with the MLOPS_ variables it was begun with."""
+    from mlops import releases
+
+    release = releases.find(run)
+    variables = release.again(os.environ, done=releases.done(run))
+    told = "".join(f"\n  {name}={shlex.quote(value)}" for name, value in variables.items())
+    print(f"run {run} goes on in {release.environment}{', with' if told else ''}{told}", flush=True)
+    command = [sys.executable, "-m", "pipelines.release", "--environment", release.environment, "--run", run]
+    os.execve(sys.executable, command, os.environ | variables)  # noqa: S606 - our own program

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from mlops.commands.parsers import Commands, add_command, add_environment, add_json, add_noun
 
 
@@ -32,8 +34,21 @@ def show(environment: str, section: str, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps([asdict(setting) for setting in chosen], indent=2))
         return
-    rows = tuple((one.path, json.dumps(one.value, ensure_ascii=False), one.origin) for one in chosen)
+    rows = tuple((one.path, _cell(one.value), one.origin) for one in chosen)
     show(terminal(), Table(f"Settings of {environment}", ("setting", "value", "said by"), rows))
+
+
+def _cell(value: object) -> str:
+    """Return a value as JSON; of several sections, such as rules, what each says in a line of YAML."""
+    import json
+
+    import yaml
+
+    if not (isinstance(value, list) and value and isinstance(value[0], dict)):
+        return json.dumps(value, ensure_ascii=False)
+    said = ({key: each for key, each in section.items() if each not in (None, [])} for section in value)
+    lines = (yaml.safe_dump(section, default_flow_style=True, sort_keys=False, width=math.inf) for section in said)
+    return "".join(f"- {line}" for line in lines).rstrip()
 
 
 def schema() -> None:

@@ -30,7 +30,12 @@ def main() -> int:
             from mlops.emulator.faults import command
 
             return command.main(sys.argv[2:])
-        arguments = _parser().parse_args()
+        parser = _parser()
+        if "_ARGCOMPLETE" in os.environ:  # the shell asks what could come next
+            import argcomplete
+
+            argcomplete.autocomplete(parser)
+        arguments = parser.parse_args()
         if getattr(arguments, "isolate", False):
             os.environ[ISOLATE_VARIABLE] = "1"
         return int(globals()[f"_{arguments.command}"](arguments))
@@ -141,7 +146,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _env(arguments: argparse.Namespace) -> int:
-    variables = daemon.environment(daemon.existing(arguments.home))
+    variables = daemon.environment(daemon.running(arguments.home))
     form = "{}={}" if arguments.dotenv else "export {}={}"
     lines = [form.format(name, shlex.quote(value)) for name, value in variables.items()]
     print(json.dumps(variables, indent=2) if arguments.json else "\n".join(lines))

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import secrets
+import shlex
 import signal
 import socket
 import subprocess
@@ -120,8 +121,16 @@ def reset(home: Home) -> None:
 def existing(root: Path) -> Home:
     """Return the home in a folder; raise EmulatorError when there is none."""
     if not (root / "port").exists():
-        raise EmulatorError(f"There is no emulator in {root}; start one: mlops emulator start.")
+        raise EmulatorError(f"There is no emulator in {root}; start one: {_starting(root)}.")
     return open_home(root)
+
+
+def running(root: Path) -> Home:
+    """Return the home in a folder whose emulator runs; raise EmulatorError when none does."""
+    home = existing(root)
+    if health(home) is None:
+        raise EmulatorError(f"The emulator in {home.root} is not running; start it: {_starting(root)}.")
+    return home
 
 
 def follow(home: Home) -> Iterator[str]:
@@ -155,6 +164,10 @@ def environment(home: Home) -> dict[str, str]:
         "AZURE_RESOURCE_GROUP": RESOURCE_GROUP,
         "AZURE_WORKSPACE_NAME": WORKSPACE,
     }
+
+
+def _starting(root: Path) -> str:
+    return f"mlops emulator start --home {shlex.quote(str(root))}"
 
 
 def _spawn(home: Home) -> subprocess.Popen[bytes]:

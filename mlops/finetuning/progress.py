@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from mlops.times import duration
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -41,7 +43,7 @@ class Progress:
     def __str__(self) -> str:
         """Say it in one line."""
         pace = f"{self.tokens_per_s:,.0f} tokens/s" if self.tokens_per_s is not None else ""
-        left = _time(self.left_s) + " left" if self.left_s is not None else ""
+        left = duration(self.left_s) + " left" if self.left_s is not None else ""
         parts = (f"step {self.step}", f"{self.share:.0%}", f"loss {self.loss:.4f}", pace, left, f"{self.usd:.2f} USD")
         return " · ".join(part for part in parts if part)
 
@@ -87,8 +89,3 @@ def _share(entry: Logged, parameters: Mapping[str, Parameter]) -> float:
     most = int(parameters.get("max_steps", -1))
     whole = most if most > 0 else int(parameters.get("num_train_epochs", 1))
     return min((entry.step if most > 0 else entry.value) / whole, 1.0)
-
-
-def _time(seconds: float) -> str:
-    minutes = int(seconds // 60)
-    return f"{minutes // 60} h {minutes % 60} min" if minutes else f"{seconds:.0f} s"

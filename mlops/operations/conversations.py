@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MOST = 500
 FILE = "test.jsonl"
-CASES = Path(__file__).parents[2] / "data" / "behaviour.jsonl"
+CASES = Path(__file__).parents[2] / "data" / "behavior.jsonl"
 
 
 def of_file(path: Path) -> list[Example]:

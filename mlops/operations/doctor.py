@@ -18,15 +18,15 @@ from typing import Final
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from mlops import credentials
 from mlops.compute.allow_list import check_size
 from mlops.compute.lifecycle import lifecycle
 from mlops.compute.serving import check_quota
-from mlops.credentials import IDS, REQUEST
 from mlops.errors import MlopsError
 from mlops.operations import endpoint as endpoints_seen
 from mlops.operations.site import Site
 from mlops.rollout.writer import SUCCEEDED
-from mlops.workspace import assets, cluster, quota, states
+from mlops.workspace import assets, client, cluster, quota, states
 from mlops.workspace.assets import FoundationModel
 from mlops.workspace.endpoints import Endpoint
 
@@ -63,16 +63,23 @@ class Doctor:
         self._site = site
 
     def examine(self) -> Iterator[Check]:
-        """Yield every check as it is done; without a workspace there is nothing to look at in it."""
-        for check in (python, packages, disk, self.settings, sign_in, self.workspace):
+        """Yield every check as it is done; without a token or a workspace there is nothing to look at in it."""
+        yield from map(examined, (python, packages, disk, self.settings))
+        for check in (self.sign_in, self.workspace):
             yield (done := examined(check))
-            if done.level is Level.FAILURE and check == self.workspace:
+            if done.level is Level.FAILURE:
                 return
         yield from map(examined, (self.model, self.size, self.quota, self.cluster, self.serving_quota, self.endpoint))
 
     def settings(self) -> Outcome:
         """Name the environment and its endpoint."""
         return Level.OK, f"{self._site.environment}: endpoint {self._site.endpoint}"
+
+    def sign_in(self) -> Outcome:
+        """Have a token; a failure says what was tried."""
+        if self._site.settings.workspace.emulator:
+            os.environ.update(client.start_emulator())
+        return Level.OK, f"{type(credentials.sign_in()).__name__} has given a token"
 
     def workspace(self) -> Outcome:
         """Open the workspace."""
@@ -204,16 +211,3 @@ def disk() -> Outcome:
             f"{free:.1f} GB are free here: a release takes up to {FREE_GB} GB: delete runs, or work on another disk",
         )
     return Level.OK, f"{free:.0f} GB are free"
-
-
-def sign_in() -> Outcome:
-    """Look at how one signs in here; whether that works is seen when the workspace is opened."""
-    if not os.environ.get("GITHUB_ACTIONS"):
-        return Level.OK, "as DefaultAzureCredential finds it: environment, managed identity, Azure CLI"
-    missing = [name for name in (*REQUEST, *IDS) if not os.environ.get(name)]
-    if missing:
-        return Level.FAILURE, (
-            f"{', '.join(missing)} not set: the job needs `permissions: id-token: write`, and the variables that "
-            "`mlops bootstrap` names"
-        )
-    return Level.OK, "by GitHub's OIDC, renewed as long as the job runs"

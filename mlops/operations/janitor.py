@@ -49,20 +49,21 @@ def find(site: Site, *, idle_s: float) -> list[Finding]:
     return findings
 
 
-def whole(site: Site, endpoint: str, *, force: bool) -> Finding:
-    """Return an endpoint that an operator named, to be deleted whole; one that is used only by force.
+def whole(site: Site, endpoint: str | None, *, force: bool) -> list[Finding]:
+    """Return an endpoint to be deleted whole, the site's unless one is named; one that is used only by force.
 
-    Raises InputError if there is none, or it is used.
+    Raises InputError if it is used, or if there is none of the name.
     """
-    found = endpoints.find(site.workspace, endpoint)
+    name = endpoint or site.endpoint
+    found = endpoints.find(site.workspace, name)
     if found is None:
-        raise InputError(
-            f"endpoint {endpoint} does not exist in {site.environment}: check the name, or there is nothing to do"
-        )
+        if endpoint is None:
+            return []  # cleaned already
+        raise InputError(f"endpoint {name} does not exist in {site.environment}: check the name")
     if (used := {**found.live, **found.mirror}) and not force:
         told = ", ".join(f"{name} {weight} %" for name, weight in used.items())
-        raise InputError(f"{endpoint} is used ({told}): nothing was deleted. Add --force to delete it")
-    return Finding(endpoint, None, "named by an operator")
+        raise InputError(f"{found.name} is used ({told}): nothing was deleted. Add --force to delete it")
+    return [Finding(name, None, "named by an operator")]
 
 
 def judge(endpoint: Endpoint, plan: RolloutPlan, *, now: float, idle_s: float) -> list[Finding]:

@@ -15,7 +15,7 @@ from mlops.workspace.monitor import Metrics
 if TYPE_CHECKING:
     from mlops.operations.site import Site
     from mlops.rollout.users import Observer
-    from mlops.settings import PrometheusSettings
+    from mlops.sections import PrometheusSettings
 
 FAILURES: Final = (408, 424, 429)
 """What a deployment's failures are to clients, beside 5xx: too slow, an error of the model, too busy."""

@@ -10,7 +10,7 @@ from mlops.rollout.state import Phase
 
 if TYPE_CHECKING:
     from mlops.rollout.state import State
-    from mlops.settings import NotifySettings
+    from mlops.sections import NotifySettings
 
 TIMEOUT_S: Final = 5
 TOLD: Final = {

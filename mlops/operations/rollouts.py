@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Final
 from mlops.errors import AzureError, InputError, Refusal
 from mlops.operations import champion, conversations, monitoring, notify
 from mlops.records import Moment
-from mlops.rollout import breadcrumb, machine
+from mlops.rollout import breadcrumb, journal, machine
 from mlops.rollout.bake import Asker
-from mlops.rollout.journal import Journal
 from mlops.rollout.probe import Probe, opened
 from mlops.rollout.runner import Runner
 from mlops.rollout.state import OVER, Phase
@@ -158,8 +157,7 @@ def crew(site: Site, *, candidate: str, examples: Sequence[Example], id: str, st
         plane = AzurePlane(site.workspace, site.endpoint, plan.write_timeout_s)
         cases = conversations.cases(len(examples))
         asker = Asker.of(client, examples, candidate=candidate, cases=cases)
-        journal, observer = Journal(RUNS / id / "rollout.jsonl"), monitoring.observer(site)
-        runner = Runner(plane, held, asker, journal, told, observer=observer)
+        runner = Runner(plane, held, asker, journal.of(RUNS / id), told, observer=monitoring.observer(site))
         yield Crew(runner, plane.read(), told, plane)
 
 

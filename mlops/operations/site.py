@@ -14,7 +14,7 @@ from mlops.workspace import client, endpoints
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mlops.settings import Settings
+    from mlops.sections import Settings
     from mlops.workspace.client import Workspace
     from mlops.workspace.endpoints import Endpoint
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mlops.records import Verdict
 from mlops.reports import plots, training
 from mlops.reports.pages import environment
-from mlops.reports.times import moment
+from mlops.times import moment
 from mlops.whole import write_whole
 
 if TYPE_CHECKING:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from mlops.reports import times
+from mlops import times
 from mlops.reports.figures import figure, signed
 from mlops.reports.visible import visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 
 @cache
@@ -27,5 +28,18 @@ def environment(*packages: str) -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"duration": times.duration, "moment": times.moment, "iso": times.iso}
-    made.filters |= {"figure": figure, "signed": signed}
+    made.filters |= {"figure": figure, "signed": signed, "markdown": markdown}
     return made
+
+
+def markdown(text: str) -> Markup:
+    """Return Markdown as HTML to stand under a second-level heading; links, pictures and HTML in it are text."""
+    from markdown_it import MarkdownIt
+    from markupsafe import Markup
+
+    parser = MarkdownIt("js-default").disable(["link", "image", "autolink"])
+    tokens = parser.parse(visible(text))
+    for token in tokens:
+        if token.type.startswith("heading_"):
+            token.tag = "h3"
+    return Markup(parser.renderer.render(tokens, parser.options, {}))  # noqa: S704 - escaped by the parser

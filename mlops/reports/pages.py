@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlops.reports.figures import figure, setting, signed
 from mlops.reports.visible import visible
+from mlops.times import duration
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -30,7 +31,13 @@ def environment(kind: str) -> Environment:
         keep_trailing_newline=True,
     )
     templates.filters["grouped"] = lambda number: f"{number:,.0f}"
-    templates.filters |= {"fenced": fenced, "figure": figure, "signed": signed, "setting": setting}
+    templates.filters |= {
+        "fenced": fenced,
+        "figure": figure,
+        "signed": signed,
+        "setting": setting,
+        "duration": duration,
+    }
     return templates
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import threading
 import time
 from contextlib import contextmanager
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PERIOD_S = 30.0
-WIDTH = 150
+WIDTH = 85
+"""Of a line, which is cut between words: with its time it fits on 100 columns."""
 
 
 @contextmanager
@@ -36,7 +38,7 @@ def _on_terminal(console: Console) -> Iterator[Callable[[str], None]]:
     columns = (SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("")
-        yield lambda line: bar.update(task, description=line.strip()[:WIDTH])
+        yield lambda line: bar.update(task, description=_short(line))
 
 
 @contextmanager
@@ -50,7 +52,7 @@ def _in_log(console: Console, period_s: float) -> Iterator[Callable[[str], None]
 
     def show(line: str) -> None:
         nonlocal latest
-        latest = line.strip()[:WIDTH]
+        latest = _short(line)
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()
@@ -59,3 +61,12 @@ def _in_log(console: Console, period_s: float) -> Iterator[Callable[[str], None]
     finally:
         done.set()
         thread.join()
+
+
+def _short(line: str) -> str:
+    """Return a line that fits, cut between words.
+
+    >>> _short("candidate: " + "loss 5.793 " * 9)[-23:]
+    '5.793 loss 5.793 loss …'
+    """
+    return textwrap.shorten(line, WIDTH, placeholder=" …")

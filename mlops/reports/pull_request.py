@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from mlops.records import Rollout, Verdict, chain
 from mlops.reports import tables
-from mlops.reports.times import duration
+from mlops.reports.rollout_report import phase
+from mlops.times import duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,11 +80,10 @@ def _trial(trial: Trial) -> list[str]:
     decision = _decision(trial.record)
     if decision is None:
         return [f"### {trial.where}: not judged", "", f"The last record is `{type(trial.record).__name__}`."]
-    rollout = f", rollout {trial.record.phase}" if isinstance(trial.record, Rollout) else ""
+    rollout = f": {phase(trial.record.phase)}" if isinstance(trial.record, Rollout) else ""
     return [
         f"### {trial.where}{rollout}",
         "",
-        *([decision.refusal, ""] if decision.refusal else []),
         _cost(decision.evaluation.job),
         # The report's own heading is the comment's.
         trial.report.partition("\n")[2] or tables.decision(decision).markdown(),

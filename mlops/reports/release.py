@@ -50,13 +50,14 @@ class Link:
 class Release:
     """A run's records by their stages, and when the last one was written.
 
-    `damage` says why there are none where there should be some.
+    `damage` says why there are none where there should be some; `since` what became of the rollout after its record.
     """
 
     name: str
     records: Mapping[str, Record]
     finished: datetime
     damage: str | None = None
+    since: str = ""
 
     def record(self, kind: type[R]) -> R | None:
         """Return the record of a kind, or None if the run did not come so far."""
@@ -86,7 +87,7 @@ def _words(record: Record) -> tuple[str, str]:
 
 
 _WORDS: Final[Mapping[type[Record], Callable[[Any], tuple[str, str]]]] = {
-    DataAsset: lambda data: (f"{data.train.rows:,} conversations", f"{data.name}:{data.version}"),
+    DataAsset: lambda data: (_conversations(data.train.rows), f"{data.name}:{data.version}"),
     FineTuningJob: lambda job: (job.display_name, job.name),
     Evaluation: lambda evaluation: (f"loss {evaluation.metrics['candidate']['loss']:.3f}", evaluation.name),
     GateDecision: lambda decision: (decision.outcome, f"against the {decision.reference}"),
@@ -94,6 +95,10 @@ _WORDS: Final[Mapping[type[Record], Callable[[Any], tuple[str, str]]]] = {
     Deployment: lambda deployment: (deployment.name, deployment.endpoint),
     Rollout: lambda rollout: (_share(rollout), rollout.phase.lower().replace("_", " ")),
 }
+
+
+def _conversations(number: int) -> str:
+    return f"{number:,} conversation" + ("" if number == 1 else "s")
 
 
 def _share(rollout: Rollout) -> str:

@@ -1,7 +1,8 @@
-"""Sentences for whoever watches: between the margins of a terminal, in one piece in a log."""
+"""Sentences for whoever watches: between the margins of a terminal, or on the 100 columns of a log."""
 
 from __future__ import annotations
 
+import re
 import textwrap
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Final
@@ -10,10 +11,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 INDENT: Final = " " * 6
+LOG_WIDTH: Final = 100
+WHOLE: Final = re.compile(r"`[^`]+`|\s+::")
+"""A command, and what comes before two colons: GitHub obeys a line of a log that begins with them."""
+GLUE: Final = "\xa0"
+"""Where a line is not broken."""
 
 
 def say(console: Console, text: str, *, indent: str = INDENT, label: str = "", style: str | None = None) -> None:
-    """Print lines of text; words and addresses stay whole, so that they can be found and followed.
+    """Print lines of text; words, addresses and commands stay whole, so that they can be found, followed and run.
 
     A label stands where the indent of the first line would.
     """
@@ -23,6 +29,12 @@ def say(console: Console, text: str, *, indent: str = INDENT, label: str = "", s
 
 
 def _fitted(line: str, console: Console, indent: str) -> str:
-    if not console.is_terminal or len(line) <= console.width:
+    width = console.width if console.is_terminal else LOG_WIDTH
+    if len(line) <= width:
         return line
-    return textwrap.fill(line, console.width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    first, text = line[: -len(line.lstrip())], WHOLE.sub(lambda each: re.sub(r"\s", GLUE, each[0]), line.lstrip())
+    rest = max(indent, first, key=len)
+    filled = textwrap.TextWrapper(
+        width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    ).fill(text)
+    return filled.replace(GLUE, " ")

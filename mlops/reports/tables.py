@@ -13,6 +13,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from mlops.reports.figures import signed
+from mlops.times import duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,7 +101,7 @@ def recipe(expected: FinetuningPlan, *steps: Parameters, max_usd: float) -> tupl
         ("effective batch", f"{expected.effective_batch} conversations, {expected.steps:,} steps"),
         ("tokens", f"{expected.tokens:,} at {expected.tokens_per_s:,.0f}/s ({expected.throughput})"),
         ("price", f"{expected.num_nodes} x {expected.price}"),
-        ("time", f"{expected.hours:.2f} h"),
+        ("time", duration(3600 * expected.hours)),
         ("cost", f"{expected.usd:.2f} USD; at most {max_usd:g} (budget.max_usd)"),
     )
     titles = ("Fine-tuning parameters", "Alignment parameters")

@@ -40,3 +40,8 @@ class Journal:
             except ValueError:
                 raise RecordError(f"{self.path}, line {number}: not readable as JSON. Move the file away") from None
         return entries
+
+
+def of(folder: Path) -> Journal:
+    """Return the journal of the rollout in a run's folder."""
+    return Journal(folder / "rollout.jsonl")

@@ -91,8 +91,7 @@ def _place(names: list[str], edges: list[tuple[str, str]], known: Mapping[str, J
 def _box(name: str, step: Job | None, x: int, y: int) -> Box:
     if step is None:
         return Box(name, "NotStarted", None, x, y)
-    seconds = (step.ended - step.started).total_seconds() if step.ended and step.started else None
-    return Box(step.display_name, step.status, seconds, x, y)
+    return Box(step.display_name, step.status, step.seconds, x, y)
 
 
 def _path(start: Box, end: Box) -> str:

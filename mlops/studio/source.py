@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlops.rollout.probe import Message, Sample
-    from mlops.settings import Settings
+    from mlops.sections import Settings
     from mlops.workspace.client import Workspace
     from mlops.workspace.history import Job, Point
     from mlops.workspace.serving import ModelVersion, ServingEndpoint
@@ -37,7 +37,7 @@ class Source(Protocol):
         """Return the folder of the runs' records."""
 
     def jobs(self) -> list[Job]:
-        """Return the youngest jobs."""
+        """Return the youngest jobs, with their times."""
 
     def job(self, name: str) -> Job:
         """Return a job; raises AzureError if there is none."""
@@ -81,8 +81,8 @@ class WorkspaceSource:
         return self.settings.workspace.name
 
     def jobs(self) -> list[Job]:
-        """Return the youngest jobs."""
-        return history.jobs(self.workspace, most=MOST_JOBS)
+        """Return the youngest jobs, with their times."""
+        return history.timed(self.workspace, history.jobs(self.workspace, most=MOST_JOBS))
 
     def job(self, name: str) -> Job:
         """Return a job; raises AzureError if there is none."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mlops.workspace.serving import ModelVersion, Serving, ServingEndpoint
 
 USER_LOGS: Final = "user_logs/"
+MODELS: Final = ("candidate", "champion", "base")
+"""Whose names begin those of an evaluation's metrics."""
 NOT_BEGUN: Final = frozenset({"NotStarted", "Queued", "Provisioning", "Preparing", "Starting"})
 
 
@@ -46,6 +48,20 @@ class JobView:
     logs: tuple[Log, ...]
     shown: Log | None
     text: str
+
+    def means(self, run: str) -> dict[str, dict[str, float]]:
+        """Return what an evaluation measured, by model and metric; nothing of another run."""
+        found: dict[str, dict[str, float]] = {model: {} for model in MODELS}
+        for one in self.curves[run]:
+            model, _, metric = one.name.partition("_")
+            if model in MODELS:
+                found[model][metric] = one.latest
+        return {model: values for model, values in found.items() if values} if found["candidate"] else {}
+
+    def rest(self, run: str) -> list[Curve]:
+        """Return the metrics that are no model's means."""
+        means = self.means(run)
+        return [one for one in self.curves[run] if one.name.partition("_")[0] not in means]
 
 
 @dataclass(frozen=True)
@@ -142,7 +158,7 @@ def releases(source: Source) -> list[Release]:
 
 def release(run: Run) -> Release:
     """Return a run as one line from data to traffic."""
-    return Release(run.name, run.records, run.finished, run.damage)
+    return Release(run.name, run.records, run.finished, run.damage, run.since)
 
 
 def endpoint_views(source: Source) -> list[EndpointView]:

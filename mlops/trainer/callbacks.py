@@ -9,7 +9,7 @@ from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl,
 
 from .arguments import FinetuneArguments
 from .checkpoints import Checkpoints
-from .tracking import log_metrics
+from .tracking import log_metrics, shown
 
 PERIOD_S = 5.0  # between two requests to the tracking server
 
@@ -81,7 +81,8 @@ class ProgressLines(TrainerCallback):
     ) -> None:
         """Print one line."""
         if state.is_world_process_zero:
-            print(f"step {state.global_step}/{state.max_steps}{self._left(state)} {_shown(logs or {})}", flush=True)
+            told = shown({key: value for key, value in (logs or {}).items() if key != "total_flos"})
+            print(f"step {state.global_step}/{state.max_steps}{self._left(state)} {told}", flush=True)
 
     def _left(self, state: TrainerState) -> str:
         first_step, begin = self._started
@@ -132,7 +133,3 @@ class MlflowMetrics(TrainerCallback):
             now, step = int(time.time() * 1000), state.global_step
             numbers = {key: float(value) for key, value in logs.items() if isinstance(value, int | float)}
             self._metrics += [(self._prefix + key, value, now, step) for key, value in numbers.items()]
-
-
-def _shown(logs: dict[str, float]) -> str:
-    return " ".join(f"{key} {value:.4g}" for key, value in logs.items() if key != "total_flos")

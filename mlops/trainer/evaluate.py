@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .command import run_command
+from .tracking import log_metrics, shown
 
 if TYPE_CHECKING:
     from .data import Row
@@ -93,7 +94,7 @@ def evaluate(evaluation: Evaluation) -> None:
         start = time.monotonic()
         found, metrics[name] = _examine(name, folder, asked, evaluation=evaluation)
         examples += found
-        print(f"{name}: {_shown(metrics[name])} in {time.monotonic() - start:.0f} s", flush=True)
+        print(f"{name}: {shown(metrics[name])} in {time.monotonic() - start:.0f} s", flush=True)
     leaked = [question.leaked for question in asked.questions if question.suite == "held_out"]
     report = {
         "scored_at": datetime.now(UTC).isoformat(),
@@ -163,8 +164,6 @@ def _behaves(examinee: Examinee, cases: "Sequence[Case]") -> list[dict[str, Any]
 
 
 def _log(metrics: dict[str, dict[str, Any]]) -> None:
-    from .tracking import log_metrics
-
     now = int(time.time() * 1000)
     log_metrics(
         [
@@ -180,10 +179,6 @@ def _write_whole(path: Path, text: str) -> None:
     unfinished = path.with_suffix(".unfinished")
     unfinished.write_text(text + "\n", encoding="utf-8")
     unfinished.rename(path)
-
-
-def _shown(metrics: dict[str, Any]) -> str:
-    return " ".join(f"{key} {value:.4g}" for key, value in metrics.items() if value is not None)
 
 
 def _parse(values: Sequence[str] | None) -> Evaluation:

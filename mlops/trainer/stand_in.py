@@ -1,6 +1,6 @@
 """Build the stand-in base model: Phi-3's architecture at the size of a laptop, not Microsoft's weights.
 
-    python -m mlops.trainer.stand_in --output DIR
+    python -m mlops.trainer.stand_in --output DIR [--seed N]
 
 Its tokenizer and its short pre-training read only the conversations of `corpus.is_base_conversation`.
 Runs on the same machine with the same number of threads give the same bytes.
@@ -134,8 +134,9 @@ def main() -> int:
     """Build the stand-in base model from the command line."""
     parser = argparse.ArgumentParser(prog="python -m mlops.trainer.stand_in", description=__doc__)
     parser.add_argument("--output", type=Path, required=True, help="MLflow model folder to write")
+    parser.add_argument("--seed", type=int, default=BaseModel.seed, help="other seeds give other weights (%(default)s)")
     arguments = parser.parse_args()
-    return run_command(lambda: build_base(arguments.output, spec=BaseModel()))
+    return run_command(lambda: build_base(arguments.output, spec=BaseModel(seed=arguments.seed)))
 
 
 if __name__ == "__main__":

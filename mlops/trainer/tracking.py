@@ -1,6 +1,20 @@
-"""The metrics of a job in MLflow, where its environment names a tracking server and a run."""
+"""The metrics of a job: a line of its log, and in MLflow, where the environment names a tracking server and a run."""
 
 import os
+from collections.abc import Mapping
+
+LARGE = 1000
+"""From here on a figure is read by its thousands, not by its digits."""
+
+
+def shown(metrics: Mapping[str, float | None]) -> str:
+    """Give metrics in a line as people read them; what was not measured is left out.
+
+    >>> shown({"num_tokens": 48233.0, "loss": 5.79312, "learning_rate": 5e-06, "latency_s": None})
+    'num_tokens 48,233 loss 5.793 learning_rate 5e-06'
+    """
+    measured = {key: value for key, value in metrics.items() if value is not None}
+    return " ".join(f"{key} {value:{'.4g' if abs(value) < LARGE else ',.0f'}}" for key, value in measured.items())
 
 
 def log_metrics(metrics: list[tuple[str, float, int, int]]) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from azure.ai.ml.entities import Model
 
-    from mlops.settings import AssetReference
+    from mlops.sections import AssetReference
     from mlops.workspace.client import Workspace
 
 STAGE: Final = "stage"
@@ -165,11 +165,16 @@ def download_data(workspace: Workspace, name: str, version: str, cache: Path) ->
 def download_model(workspace: Workspace, name: str, version: str, cache: Path) -> Path:
     """Download a registered model below a folder, once; return its own folder there.
 
-    Raises AzureError if there is no such model or it cannot be read.
+    Raises AzureError, naming the models there are, if there is no such model or it cannot be read.
     """
-    with azure_errors(f"download model {name}:{version}"), quiet():
-        model = workspace.ml.models.get(name, **_which(version))
-        return _download(workspace, model.path, cache / name / str(model.version))
+    try:
+        with azure_errors(f"download model {name}:{version}"), quiet():
+            model = workspace.ml.models.get(name, **_which(version))
+            return _download(workspace, model.path, cache / name / str(model.version))
+    except AzureError as error:
+        with azure_errors("list the models"):
+            known = sorted(f"{model.name}:{model.latest_version}" for model in workspace.ml.models.list())
+        raise AzureError(f"{error}. The youngest registered models are {', '.join(known) or 'none'}") from error
 
 
 def download_file(workspace: Workspace, uri: str, path: Path) -> None:

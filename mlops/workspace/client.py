@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
     from azure.core.credentials import TokenCredential
 
-    from mlops.settings import WorkspaceSettings
+    from mlops.sections import WorkspaceSettings
 
 RETRIES: Final = 6
 """On 408, 429, 5xx and lost connections, by azure-core's own policy."""
@@ -60,7 +60,7 @@ def connect(settings: WorkspaceSettings) -> Workspace:
     from azure.ai.ml import MLClient
 
     # The SDK tells of its experimental classes and of every upload; what matters is said by the stages.
-    for name in ("azure.ai.ml", "azure.identity", "azure.core"):
+    for name in ("azure.ai.ml", "azure.core"):
         logging.getLogger(name).setLevel(logging.ERROR)
     credential = sign_in()
     ml = MLClient(credential, settings.subscription_id, settings.resource_group, settings.name, **_retries())

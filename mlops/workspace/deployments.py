@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from azure.ai.ml.entities import ManagedOnlineDeployment, ProbeSettings
 
-    from mlops.settings import DeploySettings
+    from mlops.sections import DeploySettings
     from mlops.workspace.client import Workspace
 
 POLL_S: Final = 1.0

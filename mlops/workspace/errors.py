@@ -38,6 +38,8 @@ FIXES: Final = {
     r"TooManyRequests": "Azure throttles this subscription: wait some minutes and run again",
     r"SSLError|CERTIFICATE_VERIFY_FAILED": "name your company's authority in REQUESTS_CA_BUNDLE and SSL_CERT_FILE",
     r"host='127\.0\.0\.1'.*Failed to establish a new connection": "start the emulator with `mlops emulator start`",
+    r"not found|NotFound|could not be found|does not exist": "check its name and version, and the workspace or "
+    "registry of the settings",
     r"ProxyError|Failed to establish a new connection|getaddrinfo": "check the network, and HTTPS_PROXY and NO_PROXY",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +16,7 @@ from mlops.errors import AzureError
 from mlops.workspace.errors import azure_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from mlops.workspace.client import Workspace
@@ -24,6 +25,7 @@ ENDED: Final = frozenset({"Completed", "Failed", "Canceled", "NotResponding"})
 SCOPE: Final = "https://ml.azure.com/.default"
 TIMEOUT_S: Final = 30.0
 LOG_TAIL_BYTES: Final = 64 * 1024
+LOOKUPS: Final = 8
 COST: Final = "usd"
 """The tag of a job that says what it cost."""
 BINDING: Final = re.compile(r"\$\{\{parent\.jobs\.([\w-]+)\.outputs")
@@ -52,6 +54,11 @@ class Job:
         """Return whether nothing about it will change."""
         return self.status in ENDED
 
+    @property
+    def seconds(self) -> float | None:
+        """Return how long it took, or None of one that has not ended or was not looked at."""
+        return (self.ended - self.started).total_seconds() if self.started and self.ended else None
+
 
 @dataclass(frozen=True)
 class Point:
@@ -66,6 +73,12 @@ def jobs(workspace: Workspace, *, most: int) -> list[Job]:
     """Return the youngest jobs, youngest first."""
     with azure_errors("list the jobs"):
         return [_job(found) for found in islice(filter(None, workspace.ml.jobs.list()), most)]
+
+
+def timed(workspace: Workspace, found: Iterable[Job]) -> list[Job]:
+    """Return jobs, those that are over with their times and logs: each is looked up by itself, several at once."""
+    with azure_errors("look up the jobs' times"), ThreadPoolExecutor(LOOKUPS) as pool:
+        return list(pool.map(lambda job: _with_details(workspace, job) if job.is_over else job, found))
 
 
 def jobs_since(workspace: Workspace, begin: datetime) -> list[Job]:

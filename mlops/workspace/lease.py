@@ -45,7 +45,10 @@ class Lease:
         with azure_errors(f"look up who rolls out {self.endpoint}"):
             is_taken = _store(self.workspace).get_blob_client(_name(self.endpoint, self.epoch + 1)).exists()
         if is_taken:
-            raise FencedError(f"somebody else has taken over the rollout of {self.endpoint}: nothing more was written")
+            raise FencedError(
+                f"somebody else has taken over the rollout of {self.endpoint}: nothing more was written. "
+                "Follow it with `mlops rollout watch`"
+            )
 
     def renew(self, *, is_released: bool = False) -> None:
         """Give a sign of life, or say that it was the last."""

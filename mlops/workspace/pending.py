@@ -27,7 +27,7 @@ LOST_AFTER: Final = timedelta(minutes=2)
 
 @dataclass(frozen=True)
 class Pending:
-    """A fine-tuning job that a run waits for; `inputs` are those that start the run's release again."""
+    """A fine-tuning job that a run waits for; `inputs` bring the run's release to it again."""
 
     job: Job
     inputs: Mapping[str, str]
@@ -46,7 +46,8 @@ def tag(inputs: Mapping[str, str]) -> dict[str, str]:
     if len(value) > LONGEST_TAG:
         raise InputError(
             f"{value} must be kept as a tag of the job, to go on with the release if its runner is lost: it has "
-            f"{len(value)} characters, {LONGEST_TAG} are the most. Shorten the override or the source"
+            f"{len(value)} characters, {LONGEST_TAG} are the most. Shorten the override or the source, "
+            f"and say in a file of settings what variables say"
         )
     return {PENDING: value}
 

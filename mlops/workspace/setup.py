@@ -11,7 +11,7 @@ from mlops.workspace.errors import azure_errors
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-    from mlops.settings import WorkspaceSettings
+    from mlops.sections import WorkspaceSettings
 
 
 def has_workspace(settings: WorkspaceSettings) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 from azure.ai.ml import command
 
 from mlops.commands.reconcile import reconcile
@@ -103,19 +105,28 @@ def test_a_job_that_has_just_ended_is_left_to_its_runner(
     assert [found for found in pending.find(workspace, "local") if found.inputs["run"] == unique] == []
 
 
-def test_elsewhere_than_on_github_one_is_told_what_to_run(
+@pytest.mark.parametrize("on_github", [True, False])
+def test_what_github_cannot_go_on_with_is_told_as_a_command(
     gh: Path,
     ml: MLClient,
     workspace: Workspace,
     unique: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    on_github: bool,
 ) -> None:
-    """The run goes on waiting until somebody does."""
+    """Elsewhere, or where release.yml has no input for a variable: with all that was said, and the run waits on."""
     job = ended(ml, "true")
-    pending.mark(workspace, job, {"environment": "local", "run": unique})
-    monkeypatch.delenv("GITHUB_ACTIONS")
+    inputs = {"environment": "local", "run": unique, "override": "it's: agreed", "finetune.training.epochs": "2"}
+    pending.mark(workspace, job, inputs)
+    if not on_github:
+        monkeypatch.delenv("GITHUB_ACTIONS")
     reconcile("local")
+    assert [found for found in pending.find(workspace, "local") if found.inputs["run"] == unique]
     pending.settle(workspace, job)
-    assert f"nox -s release -- --environment local --run {unique}" in capsys.readouterr().out
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if f"--run {unique}" in line]
+    override, epochs, *command = shlex.split(line.removeprefix("  go on with it: "))
+    assert yaml.safe_load(override.removeprefix("MLOPS_GATE__OVERRIDE=")) == "it's: agreed"
+    assert epochs == "MLOPS_FINETUNE__TRAINING__EPOCHS=2"
+    assert command == ["nox", "-s", "release", "--", "--environment", "local", "--run", unique]
     assert not gh.exists()

@@ -45,6 +45,17 @@ def test_nothing_in_effect_is_left_out() -> None:
     assert {setting["path"].partition(".")[0] for setting in shown} == set(document)
 
 
+def test_each_rule_has_its_line() -> None:
+    """As a file of settings would say it, without what it does not say."""
+    loss = "{metric: loss, greater_is_better: false, against: base, min_relative_change: 0.01}"
+    rules = f"[{loss}, {{metric: empty, greater_is_better: false, threshold: 0.05}}]"
+    shown = mlops("show", "--environment", "local", "gate.rules", MLOPS_GATE__RULES=rules).stdout
+    cells = " ".join(line.split("│")[2].strip() for line in shown.splitlines() if line.startswith("│"))
+    first, second = yaml.safe_load(cells.replace(" - {", "\n- {"))
+    assert (first["metric"], first["against"], second["threshold"]) == ("loss", "base", 0.05)
+    assert "null" not in cells
+
+
 def test_a_section_that_is_not_there_is_named() -> None:
     """Exit code 2, and the sections there are."""
     result = mlops("show", "--environment", "local", "dat")

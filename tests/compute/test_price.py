@@ -53,7 +53,7 @@ def test_the_table_says_where_and_of_when_it_is() -> None:
     """A price without a source and a date is no price."""
     price = listed(A100.upper(), "dedicated")
     assert price.usd == 3.673
-    assert "sizes.yml (eastus), 2024" in str(price)
+    assert str(price) == "3.673 USD/h (mlops/compute/sizes.yml, eastus, 2024)"
 
 
 def test_an_unknown_price_says_how_to_give_one() -> None:

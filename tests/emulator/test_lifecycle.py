@@ -126,7 +126,9 @@ def test_what_is_no_port_is_refused_before_it_is_kept(own_home: Path, port: str)
 
 def test_commands_are_for_people_and_programs(own_home: Path) -> None:
     """`status` exits 0 while it runs and 1 when not, `stop` twice is no error; `env` is the same in all its forms."""
-    assert _cli("status", "--home", str(own_home)).returncode == 2
+    missing = _cli("status", "--home", str(own_home))
+    assert missing.returncode == 2
+    assert missing.stderr.endswith(f"start one: mlops emulator start --home {own_home}.\n")
     assert _cli("start", "--home", str(own_home)).returncode == 0
     home = daemon.open_home(own_home)
     running = _cli("status", "--home", str(own_home))
@@ -149,6 +151,9 @@ def test_commands_are_for_people_and_programs(own_home: Path) -> None:
     assert json.loads(_cli("status", "--home", str(own_home), "--json").stdout)["running"] is False
     assert _cli("logs", "--home", str(own_home), "--follow").returncode == 0
     assert _cli("stop", "--home", str(own_home)).stdout == "The emulator was not running.\n"
+    stopped = _cli("env", "--home", str(own_home))
+    assert (stopped.returncode, stopped.stdout) == (2, "")
+    assert stopped.stderr.endswith(f"is not running; start it: mlops emulator start --home {own_home}.\n")
 
 
 @pytest.mark.parametrize("running", [True, False])

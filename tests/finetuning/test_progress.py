@@ -32,7 +32,7 @@ def test_pace_and_time_left_follow_the_epochs() -> None:
     """0.6 of 3 epochs in 200 s: a fifth of a million tokens, and four times as long to go."""
     found = progress(HISTORY, PLAN, {"num_train_epochs": 3}, training_s=200, usd=2.0)
     assert found == Progress(20, pytest.approx(0.2), 2.0, pytest.approx(1000), pytest.approx(800), 2.0)
-    assert str(found) == "step 20 · 20% · loss 2.0000 · 1,000 tokens/s · 0 h 13 min left · 2.00 USD"
+    assert str(found) == "step 20 · 20% · loss 2.0000 · 1,000 tokens/s · 13 min 20 s left · 2.00 USD"
 
 
 def test_a_limit_of_steps_counts_instead() -> None:

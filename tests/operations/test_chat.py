@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from itertools import groupby, pairwise
@@ -17,6 +18,7 @@ from mlops.operations.chat import Chat
 from mlops.operations.local_model import served
 from mlops.rollout.probe import Probe, opened
 from tests.operations.conftest import ECHO, VARIABLES
+from tests.releases import said
 
 if TYPE_CHECKING:
     from tests.operations.conftest import Place
@@ -48,12 +50,21 @@ def test_a_color_that_is_not_there_is_named(place: Place) -> None:
 
 
 def test_a_registered_model_answers_without_an_endpoint(place: Place) -> None:
-    """It is fetched once, served on this machine, and named as who answered."""
+    """It is fetched once, served on this machine, and named as who answered; whoever waits for it is told so."""
     model = f"echo-{place.endpoint}:1"
     result = chat(place, "hello\n", "--model", model)
     assert result.returncode == 0, result.stderr
+    assert f"fetching {model} and starting it" in result.stderr
     assert f"─ {model}, " in result.stdout
     assert "hello" in result.stdout
+
+
+@pytest.mark.parametrize("model", ["nope", "nope:1"])
+def test_a_model_that_is_not_there_is_answered_with_those_that_are(place: Place, model: str) -> None:
+    """Exit code 2, with the youngest version of each."""
+    result = chat(place, "hello\n", "--model", model)
+    assert result.returncode == 2
+    assert re.search(rf"registered models are .*echo-{place.endpoint}:1", said(result))
 
 
 def test_a_model_that_cannot_be_served_says_why() -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from mlops import cli
 from mlops.errors import AzureError
+from mlops.rollout import journal
+from mlops.stage import RUNS
 from mlops.workspace import deployments
 from mlops.workspace.assets import register_model
 from tests.operations.conftest import MODEL
@@ -61,18 +63,26 @@ def test_an_operator_sees_and_takes_back_what_was_rolled_out(place: Place, mlops
     assert "COMMITTED" in mlops("rollout", "watch")[1]
     code, said = mlops("rollback")
     assert (code, "ROLLED_BACK, traffic blue 100 % (rolled back by an operator)" in said) == (0, True)
+    # From there `mlops runs` tells that the run is no longer as its record says.
+    assert journal.of(RUNS / "run").read()[-1]["phase"] == "ROLLED_BACK"
     for words in (("rollback",), ("rollout", "abort"), ("rollout", "resume"), ("rollout", "recover")):
         assert "nothing was changed" in mlops(*words)[1]
 
 
 def test_clean_says_what_it_would_do(place: Place, mlops: Run) -> None:
-    """A dry run deletes nothing; what is used or does not exist is exit 2 and a sentence."""
+    """A dry run deletes nothing; what is used is exit 2 and a sentence, and so is a name of nothing."""
     assert mlops("clean")[0] == 2
     assert "named by an operator" in mlops("clean", "--force", "--dry-run")[1]
     assert place.find()
     assert mlops("clean", "--older-than", "1", "--endpoint", place.endpoint)[1].strip() == "nothing to clean"
     code, said = mlops("clean", "--endpoint", "nowhere")
-    assert (code, said) == (2, "endpoint nowhere does not exist in local: check the name, or there is nothing to do\n")
+    assert (code, said) == (2, "endpoint nowhere does not exist in local: check the name\n")
+
+
+def test_to_clean_twice_is_no_mistake(mlops: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment's own endpoint is gone already, which is what was asked for."""
+    monkeypatch.setenv("MLOPS_DEPLOY__ENDPOINT", "gone")
+    assert mlops("clean", "--force") == (0, "      nothing to clean\n")
 
 
 def test_a_failed_deployment_shows_its_cause_and_both_logs_and_is_deleted(place: Place, unique: str) -> None:

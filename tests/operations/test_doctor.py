@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from mlops.compute.serving import Offer
-from mlops.errors import InputError
+from mlops.errors import AzureError, InputError
 from mlops.operations import doctor
 from mlops.operations.doctor import Check, Doctor, Level, examined
 from mlops.operations.site import Site
@@ -79,14 +79,13 @@ def test_a_version_locked_for_another_python_is_not_asked_for(tmp_path: Path, mo
     assert doctor.packages() == (Level.OK, "1 packages at their locked versions")
 
 
-def test_a_job_of_github_that_may_not_sign_in_is_told_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the permission there are no variables to ask for a token with."""
-    monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    monkeypatch.delenv("ACTIONS_ID_TOKEN_REQUEST_URL", raising=False)
-    level, said = doctor.sign_in()
-    assert level is Level.FAILURE
-    assert "ACTIONS_ID_TOKEN_REQUEST_URL" in said
-    assert "id-token: write" in said
+def test_who_cannot_sign_in_is_told_so_once(mocker: MockerFixture) -> None:
+    """No line says ok before a token was had, and what needs one is not looked at."""
+    refused = mocker.patch.object(doctor.credentials, "sign_in", side_effect=AzureError("sign in with `az login`"))
+    site = Site("dev", load("local", variables={"MLOPS_WORKSPACE__EMULATOR": "false"}), Console(quiet=True))
+    last = [*Doctor(site).examine()][-1]
+    assert last == Check("sign-in", Level.FAILURE, "sign in with `az login`")
+    refused.assert_called_once_with()
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from mlops.errors import InputError, SettingsError
 from mlops.operations import monitoring
 from mlops.operations.monitoring import AzureMonitor, Prometheus
 from mlops.rollout.users import Observed
-from mlops.settings import PrometheusSettings, load
+from mlops.sections import PrometheusSettings
+from mlops.settings import load
 from mlops.workspace.monitor import Metrics
 
 if TYPE_CHECKING:

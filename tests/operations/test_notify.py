@@ -14,7 +14,8 @@ import pytest
 from mlops.operations import notify
 from mlops.rollout import machine
 from mlops.rollout.state import Phase, State
-from mlops.settings import NotifySettings, load
+from mlops.sections import NotifySettings
+from mlops.settings import load
 
 
 @pytest.fixture

@@ -130,6 +130,11 @@ class Released:
     output: str
     since: int = 0
 
+    @property
+    def said(self) -> str:
+        """Return what it printed in one line, for sentences are broken where the line is full."""
+        return " ".join(self.output.split())
+
     def __getitem__(self, stage: str) -> Any:
         """Return a stage's record."""
         return self.site.record(self.run, stage)

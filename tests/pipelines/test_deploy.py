@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.releases import said
+
 if TYPE_CHECKING:
     from tests.pipelines.conftest import Released
 
@@ -25,19 +27,19 @@ def test_smoke_answers_have_content(first: Released) -> None:
     refused = [question for question, answer in answers.items() if answer.startswith("[no answer, and none was due")]
     assert refused == ['[a request that is no conversation: {"question": "this is no conversation"}]']
     assert all(answers.values())
-    assert "blue may take 376 s until it serves" in first.output
-    assert "1 x 24 vCPUs = 24 of StandardNCADSA100v4Family" in first.output
+    assert "blue may take 376 s until it serves" in first.said
+    assert "1 x 24 vCPUs = 24 of StandardNCADSA100v4Family" in first.said
 
 
 def test_an_instance_type_the_model_does_not_allow_is_refused(first: Released) -> None:
     """Exit 2 before anything is created, instead of a print that nobody reads."""
     result = first.site.program("deploy", "first", MLOPS_DEPLOY__INSTANCE_TYPE="Standard_NC4as_T4_v3")
     assert result.returncode == 2
-    assert "Standard_NC4as_T4_v3 is not allowed for inference" in result.stdout
+    assert "Standard_NC4as_T4_v3 is not allowed for inference" in said(result)
 
 
 def test_a_judgement_against_another_champion_is_refused(second: Released) -> None:
     """What was compared with nobody, or with a model that serves no more, has to be evaluated again."""
     result = second.site.program("deploy", "first")
     assert result.returncode == 2
-    assert "the candidate was compared with the base: run the evaluate stage again" in result.stdout
+    assert "the candidate was compared with the base: run the evaluate stage again" in said(result)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from tests.releases import said
+
 if TYPE_CHECKING:
     from tests.pipelines.conftest import Released
 
@@ -64,7 +66,7 @@ def test_the_plan_is_kept_beside_what_it_took(first: Released) -> None:
     """Model, lifecycle, allow list, quota, hours and cost are shown first; the record has estimate and actual cost."""
     job = first["finetune"]
     for text in ("retired on 2025-08-30 (finetune.model.allow_retired)", "tag finetune_compute_allow_list", "USD/h"):
-        assert text in first.output
+        assert text in first.said
     assert first.output.index("Fine-tuning plan") < first.output.index("submitted job")
     assert job.plan.usd > 0
     assert job.measured.hours > 0
@@ -79,8 +81,8 @@ def test_a_typo_is_found_before_anything_is_asked(first: Released) -> None:
     before = first.site.requests()[-1]["sequence"]
     result = first.site.program("finetune", "first", MLOPS_FINETUNE__TRAINING__LR_SCHEDULER_TYPE="cosin")
     assert result.returncode == 2
-    assert "MLOPS_FINETUNE__TRAINING__LR_SCHEDULER_TYPE: finetune.training.lr_scheduler_type = 'cosin'" in result.stdout
-    assert "did you mean cosine?" in result.stdout
+    assert "MLOPS_FINETUNE__TRAINING__LR_SCHEDULER_TYPE: finetune.training.lr_scheduler_type = 'cosin'" in said(result)
+    assert "did you mean cosine?" in said(result)
     assert first.site.requests(before) == []
 
 
@@ -89,7 +91,7 @@ def test_the_same_run_attaches_to_its_job(first: Released) -> None:
     before = first.site.requests()[-1]["sequence"]
     result = first.site.program("finetune", "first")
     assert result.returncode == 0, result.stdout + result.stderr
-    assert f"attached to job {first['finetune'].name}" in result.stdout
+    assert f"attached to job {first['finetune'].name}" in said(result)
     assert not [r for r in first.site.requests(before) if r["method"] == "PUT" and "/jobs/" in r["path"]]
 
 
@@ -102,7 +104,7 @@ def test_a_size_the_model_does_not_allow_is_refused_before_the_job(first: Releas
     before = first.site.requests()[-1]["sequence"]
     result = first.site.program("finetune", "first", **variables)
     assert result.returncode == 2
-    assert "Standard_NC4as_T4_v3 is not allowed for finetune" in result.stdout
+    assert "Standard_NC4as_T4_v3 is not allowed for finetune" in said(result)
     assert "Standard_NC24ads_A100_v4" in result.stdout
     assert not [r for r in first.site.requests(before) if r["method"] == "PUT"]
 
@@ -111,5 +113,5 @@ def test_an_unknown_model_is_one_clear_sentence(first: Released) -> None:
     """No traceback for a name that is not in the registry."""
     result = first.site.program("finetune", "first", MLOPS_FINETUNE__MODEL__NAME="Phi-33")
     assert result.returncode == 2
-    assert "could not find model Phi-33:latest in registry azureml" in result.stdout
+    assert "could not find model Phi-33:latest in registry azureml" in said(result)
     assert "Traceback" not in result.stdout + result.stderr

@@ -131,6 +131,8 @@ def test_detached_then_attached_from_elsewhere(begin: Begin, emulator: Home) -> 
     with pytest.raises(Detached, match="goes on by itself; run the stage again, anywhere"):
         begin(f"python {LOG}", DETACH="true")
     job = begin(f"python {LOG}", folder="elsewhere", said=said)
+    with pytest.raises(Detached, match="is completed; run the stage again without --detach"):
+        begin(f"python {LOG}", DETACH="true")
     assert submitted(emulator, before) == [job.name]
     assert f"attached to job {job.name}" in said.getvalue()
     assert job.measured.tokens_per_s == job.plan.tokens / 20

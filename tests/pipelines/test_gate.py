@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mlops.records import Verdict
+from tests.releases import said
 
 if TYPE_CHECKING:
     from tests.pipelines.conftest import Released, Site
@@ -21,14 +22,14 @@ def test_without_an_evaluation_the_stage_to_run_is_named(site: Site) -> None:
     """Exit 2 and what to do first."""
     result = site.program("gate", "empty")
     assert result.returncode == 2
-    assert "evaluate.json does not exist: run the evaluate stage of run empty first" in result.stdout
+    assert "evaluate.json does not exist: run the evaluate stage of run empty first" in said(result)
 
 
 def test_the_first_release_is_compared_with_the_base(first: Released) -> None:
     """Without a champion the base takes its place, and that is said."""
     assert first["gate"].verdict is Verdict.ACCEPTED
     assert first["gate"].reference == "base"
-    assert "no champion serves yet: the base model takes its place" in first.output
+    assert "no champion serves yet: the base model takes its place" in first.said
 
 
 def test_the_second_release_is_compared_with_the_champion(second: Released) -> None:
@@ -43,9 +44,9 @@ def test_a_saboteur_is_rejected_and_nothing_moves(second: Released) -> None:
     before = second.site.requests()[-1]["sequence"]
     result = second.site.program("release", "sabotage", MLOPS_DATA__SHUFFLE_ANSWERS="true")
     assert result.returncode == 1, result.stdout + result.stderr
-    last = result.stdout.strip().splitlines()[-1]
-    assert last.startswith("gate: the candidate is rejected: loss against champion")
-    assert "misses the required" in last
+    told = said(result).rpartition("gate: ")[2]
+    assert told.startswith("the candidate is rejected: loss against champion")
+    assert "misses the required" in told
     assert second.site.record("sabotage", "gate").verdict is Verdict.REJECTED
     assert second.site.traffic_writes(before) == []
     assert not [r for r in second.site.requests(before) if r["method"] == "PUT" and "/onlineEndpoints/" in r["path"]]

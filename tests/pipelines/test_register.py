@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mlops.records import seal
+from tests.releases import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,7 @@ def test_a_tampered_decision_is_refused(second: Released, changes: dict[str, obj
     path.write_text(json.dumps(document))
     result = second.site.program("register", "tampered")
     assert result.returncode == 2
-    assert "gate.json was changed after it was written" in result.stdout
+    assert "gate.json was changed after it was written" in said(result)
 
 
 def test_a_refused_candidate_is_not_registered_whatever_the_order(first: Released) -> None:
@@ -52,14 +53,14 @@ def test_a_refused_candidate_is_not_registered_whatever_the_order(first: Release
     assert first.site.program("gate", "refused", MLOPS_GATE__RULES=rules).returncode == 1
     result = first.site.program("register", "refused")
     assert result.returncode == 1
-    assert "the candidate is rejected: loss against base" in result.stdout
+    assert "the candidate is rejected: loss against base" in said(result)
 
 
 def test_an_evaluation_that_grew_old_is_not_registered(first: Released) -> None:
     """However long ago it was decided: the champion that it was compared with may not serve any more."""
     result = first.site.program("register", "first", MLOPS_GATE__MAX_AGE_HOURS="0.0001")
     assert result.returncode == 1, result.stdout + result.stderr
-    assert "register: stale: scored 0 hours ago, gate.max_age_hours is 0.0001. Start a new run" in result.stdout
+    assert "register: stale: scored 0 hours ago, gate.max_age_hours is 0.0001. Start a new run" in said(result)
 
 
 def test_an_override_is_what_was_given_to_the_gate(first: Released) -> None:
@@ -76,17 +77,17 @@ def test_an_override_is_what_was_given_to_the_gate(first: Released) -> None:
     verify = ("mlops.cli", "gate", "verify", "doubted", "--environment", "local")
     result = first.site.command(*verify, MLOPS_GATE__RULES=rules)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert f"(the gate said inconclusive): {reason}; its examples and rules give it again" in result.stdout
+    assert f"(the gate said inconclusive): {reason}; its examples and rules give it again" in said(result)
     forged = first.site.record("doubted", "gate").model_copy(update={"override": "nobody said so"})
     (runs / "doubted" / "gate.json").write_bytes(seal(forged))
     result = first.site.command(*verify, MLOPS_GATE__RULES=rules)
     assert result.returncode == 2
-    assert "has the tag override = few users, a" in result.stdout + result.stderr
+    assert "has the tag override = few users, a" in said(result)
 
 
 @contextmanager
 def retagged(released: Released, **tags: str) -> Iterator[None]:
-    """Give the registered model other tags for a while, as somebody does who registers another one in its place."""
+    """Give the registered model other tags for a while, as somebody does who registers it, or another one, again."""
     record = released["register"]
     with released.site.client() as ml:
         model = ml.models.get(record.name, record.version)
@@ -101,20 +102,33 @@ def retagged(released: Released, **tags: str) -> Iterator[None]:
 def test_a_model_registered_again_under_the_same_name_is_refused(first: Released) -> None:
     """Exit 2: it is not overwritten by `register`, and not served by `deploy`."""
     model = first["register"]
-    with retagged(first, model_sha256="b" * 64, decision_digest="c" * 64):
+    with retagged(first, model_sha256="b" * 64):
         registered, deployed = (first.site.program(stage, "first") for stage in ("register", "deploy"))
     assert (registered.returncode, deployed.returncode) == (2, 2)
-    assert f"{model.name}:{model.version} is registered already, and is another model" in registered.stdout
-    assert f"model {model.id} has the tag model_sha256 = bbbbbbbbbbbb" in deployed.stdout
-    assert f"model {model.id} has the tag decision_digest = cccccccccccc" in deployed.stdout
+    assert f"{model.name}:{model.version} is registered already, and is another model" in said(registered)
+    assert f"model {model.id} has the tag model_sha256 = bbbbbbbbbbbb" in said(deployed)
+
+
+def test_a_decision_stays_verifiable_when_another_run_registers_the_same_model(first: Released) -> None:
+    """The model tells of the last decision about it, each run's own stands on the job that judged it for that run."""
+    verify = ("mlops.cli", "gate", "verify", "first", "--environment", "local")
+    with retagged(first, run="another", evaluation_job="evaluate-another", decision_digest="c" * 64):
+        result = first.site.command(*verify)
+        assert result.returncode == 0, result.stdout + result.stderr
+    with first.site.client() as ml:
+        ml.jobs.update(first["evaluate"].name, tags={"decision_digest": "c" * 64})
+        forged = first.site.command(*verify)
+        ml.jobs.update(first["evaluate"].name, tags={"decision_digest": first["gate"].digest})
+    assert forged.returncode == 2
+    assert f"job {first['evaluate'].name} has the tag decision_digest = cccccccccccc" in said(forged)
 
 
 def test_a_decision_can_be_verified_at_any_time(first: Released) -> None:
     """It is judged again from its examples, and job and model say the same of it."""
     result = first.site.command("mlops.cli", "gate", "verify", "first", "--environment", "local")
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "its examples and rules give it again" in result.stdout
-    assert f"model {first['register'].id} was registered for it" in result.stdout
+    assert "its examples and rules give it again" in said(result)
+    assert f"model {first['register'].id} was registered for it" in said(result)
 
 
 def test_tampered_metrics_with_a_digest_that_fits_are_refused(first: Released) -> None:
@@ -127,4 +141,4 @@ def test_tampered_metrics_with_a_digest_that_fits_are_refused(first: Released) -
     (runs / "forged" / "gate.json").write_bytes(seal(forged))
     result = first.site.program("register", "forged")
     assert result.returncode == 2
-    assert "has the tag evaluation_digest" in result.stdout
+    assert "has the tag evaluation_digest" in said(result)

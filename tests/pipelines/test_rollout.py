@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.releases import said
+
 if TYPE_CHECKING:
     from tests.pipelines.conftest import Released
 
@@ -47,5 +49,5 @@ def test_a_retired_deployment_cannot_climb_back(second: Released) -> None:
     before = second.site.requests()[-1]["sequence"]
     result = second.site.program("rollout", "first")
     assert result.returncode == 2
-    assert "chat-local is not as the deploy stage left it" in result.stdout
+    assert "chat-local is not as the deploy stage left it" in said(result)
     assert second.site.traffic_writes(before) == []

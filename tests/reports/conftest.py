@@ -17,6 +17,11 @@ HOSTILE = (
 
 @pytest.fixture
 def hostile_card() -> DataCard:
+    """Return the card."""
+    return hostile()
+
+
+def hostile() -> DataCard:
     """Return a card with markup, escapes and template code wherever a text of the data can stand."""
     lengths = Lengths(
         unit="words", num_measured=3, mean=2, percentiles={50: 2, 95: 3}, longest=3, edges=(0, 1, 3), counts=(1, 2)

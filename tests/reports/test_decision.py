@@ -120,6 +120,14 @@ def make(verdict: Verdict = Verdict.ACCEPTED, **changes: Any) -> GateDecision:
     return GateDecision.model_construct(**(values | changes))
 
 
+@pytest.mark.parametrize(
+    ("verdict", "cell"), [(Verdict.REJECTED, "| **rejected** |"), (Verdict.ACCEPTED, "| accepted |")]
+)
+def test_in_a_comment_the_rows_that_stand_in_the_way_are_bold(verdict: Verdict, cell: str) -> None:
+    """A reviewer finds them among all rules; where nothing stands in the way, nothing is."""
+    assert cell in markdown(make(verdict), ANSWERS)
+
+
 @pytest.mark.parametrize("render", [markdown, html])
 def test_the_verdict_comes_before_everything(render: Any) -> None:
     """Who reads one line knows it."""
@@ -174,7 +182,7 @@ def test_training_is_shown_with_its_curves_and_its_cost() -> None:
     assert "Loss by step" in page
     assert "line [3.5000, 3.2500]" in text
     for shown in (page, text.replace("\\", "")):
-        assert "2.00 USD in 0.50 hours; 1.00 USD were expected, at 3.67 USD/h" in shown
+        assert "2.00 USD in 30 min 0 s; 1.00 USD were expected, at 3.67 USD/h" in shown
         assert "Standard_NC24ads_A100_v4" in shown
     decision = make()
     decision.evaluation.job.measured.losses.clear()

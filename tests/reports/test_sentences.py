@@ -30,10 +30,28 @@ def test_a_terminal_gets_it_between_its_margins() -> None:
     assert " ".join(line.strip() for line in lines) == SAID
 
 
-@pytest.mark.parametrize("text", [SAID, "first\nsecond"])
-def test_a_log_gets_each_line_in_one_piece(text: str) -> None:
-    """A log is searched by lines."""
-    assert said(text, terminal=False) == [f"      {line}" for line in text.splitlines()]
+def test_a_log_is_a_hundred_columns_wide() -> None:
+    """However wide the terminal was that started it; a command stays whole, and what begins further right does."""
+    text = "  first: " + "nobody is signed in " * 4 + "`az login --use-device-code` mends it\nsecond"
+    assert said(text, terminal=False) == [
+        "        first: " + ("nobody is signed in " * 4).rstrip(),
+        "        `az login --use-device-code` mends it",
+        "      second",
+    ]
+
+
+@pytest.mark.parametrize("width", range(20, 60))
+def test_no_line_begins_as_github_would_obey(width: int) -> None:
+    """What somebody else wrote may stand in a sentence: its colons stay behind the word before them."""
+    file = io.StringIO()
+    console = Console(file=file, width=width, force_terminal=True, color_system=None)
+    say(console, "source = 'a word and another  ::set-output name=code::false \t ::error::no': must be a word")
+    assert not [line for line in file.getvalue().splitlines() if line.lstrip().startswith("::")]
+
+
+def test_an_address_that_is_too_long_stands_where_its_line_begins() -> None:
+    """Alone on its line, it is still below what it belongs to."""
+    assert said("submitted\n   " + 2 * URL, terminal=True) == ["      submitted", " " * 9 + 2 * URL]
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -45,4 +63,4 @@ def test_a_label_stands_before_the_first_line(terminal: bool) -> None:
     first, *rest = file.getvalue().splitlines()
     assert first.startswith("failure the candidate")
     assert all(line.startswith(" " * 8) for line in rest)
-    assert len(rest) == (2 if terminal else 0)
+    assert len(rest) == (2 if terminal else 1)

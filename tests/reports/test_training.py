@@ -41,7 +41,7 @@ def test_a_terminal_gets_a_bar(mocker: MockerFixture) -> None:
         show(NOW, "Running")
     assert bar.call_args_list[0].kwargs == {"description": "queued"}
     assert bar.call_args_list[1].kwargs == {"total": 1.0, "completed": 0.4, "description": str(NOW)}
-    assert str(NOW) == "step 20 · 40% · loss 2.0000 · 900 tokens/s · 0 h 10 min left · 1.25 USD"
+    assert str(NOW) == "step 20 · 40% · loss 2.0000 · 900 tokens/s · 10 min 0 s left · 1.25 USD"
 
 
 @pytest.mark.parametrize(("is_terminal", "asks"), [(True, True), (False, False)])

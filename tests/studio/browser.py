@@ -15,10 +15,12 @@ import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from mlops.reports import run_report
+from mlops.reports import data_card, decision, run_report
 from mlops.runs import find
 from mlops.studio.app import application
 from mlops.studio.views import release
+from tests.reports.conftest import hostile
+from tests.reports.test_decision import ANSWERS, make
 
 if TYPE_CHECKING:
     from tests.studio.conftest import ToySource
@@ -28,10 +30,14 @@ PAGES = (
     "/releases/first",
     "/releases/worse",
     "/releases/slow",
+    "/releases/taken-back",
     "/releases/edited",
     "/releases/first/report",
+    "/releases/first/files/data-card.html",
+    "/releases/first/files/decision.html",
     "/jobs",
     "/jobs/running",
+    "/jobs/done",
     "/jobs/broken",
     "/jobs/waiting",
     "/jobs/hostile",
@@ -52,9 +58,17 @@ def chromium() -> Iterator[Browser]:
         yield playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
 
 
+@pytest.fixture(scope="session")
+def documents() -> dict[str, str]:
+    """Return the pages that stages leave in a run's folder."""
+    return {"data-card.html": data_card.html(hostile()), "decision.html": decision.html(make(), ANSWERS)}
+
+
 @pytest.fixture
-def url(toy: ToySource) -> Iterator[str]:
+def url(toy: ToySource, documents: dict[str, str]) -> Iterator[str]:
     """Return the address of a studio over the toy workspace."""
+    for name, content in documents.items():
+        (toy.runs / "first" / name).write_text(content)
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(application(toy), log_level="error", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -243,6 +257,6 @@ def test_a_report_opens_without_a_network(page: Page, toy: ToySource) -> None:
     page.goto(path.as_uri())
     expect(page.get_by_role("heading", name="Release first")).to_be_visible()
     page.get_by_text("Data card").click()
-    expect(page.frame_locator("iframe").get_by_role("heading", name="Data card")).to_be_visible()
+    expect(page.frame_locator("iframe").first.get_by_role("heading", name="Examples")).to_be_visible()
     assert asked == [path.as_uri()]
     assert path.stat().st_size < 2_000_000

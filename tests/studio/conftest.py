@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from mlops.errors import AzureError
 from mlops.records import STAGES, Frozen, Moment, Record, RolloutStep, RuleResult, chain, seal
 from mlops.reports.rollout_report import timeline
+from mlops.rollout import journal
 from mlops.rollout.probe import Sample
 from mlops.workspace.history import Job, Point
 from mlops.workspace.serving import ModelVersion, Serving, ServingEndpoint
@@ -78,8 +79,10 @@ def rolled_out(*, phase: str = "SUCCEEDED", verdict: str = "accepted") -> Record
     model = record("register", decision, id="azureml:phi:1", name="phi", version="1")
     names = {"endpoint": "chat-local", "name": "blue", "stable": "green"}
     deployment = record("deploy", model, **names, instance_type="Standard_NC24ads_A100_v4")
-    steps = tuple(_step(weight, "pass" if phase == "SUCCEEDED" else "fail") for weight in (10, 50, 100))
-    traffic = {"blue": 100} if phase == "SUCCEEDED" else {"green": 100}
+    is_there = phase in ("SUCCEEDED", "COMMITTED")
+    steps = tuple(_step(weight, "pass") for weight in ((10, 50, 100) if is_there else (10,)))
+    steps += () if is_there else (_step(50, "fail"),)
+    traffic = {"blue" if is_there else "green": 100}
     return record("rollout", deployment, phase=phase, steps=steps, traffic=traffic, timeline=tuple(_moments()))
 
 
@@ -94,7 +97,7 @@ def _step(weight: int, verdict: str) -> RolloutStep:
     numbers: dict[str, Any] = {
         "num_requests": 60,
         "num_candidate": 20,
-        "error_rate": 0.05,
+        "error_rate": 0.0 if verdict == "pass" else 0.1,
         "latency_s": 0.42,
         "stable_latency_s": 0.4,
     }
@@ -207,9 +210,11 @@ class ToySource:
 def toy(tmp_path: Path) -> ToySource:
     """Return a workspace in the middle of its work."""
     runs = tmp_path / "runs"
+    keep(runs, "taken-back", rolled_out(phase="COMMITTED"))
+    journal.of(runs / "taken-back").write(at=NOON.timestamp(), phase="ROLLED_BACK")
+    keep(runs, "slow", rolled_out(phase="ROLLED_BACK"))
     keep(runs, "first", rolled_out())
     keep(runs, "worse", rolled_out(verdict="rejected"))
-    keep(runs, "slow", rolled_out(phase="ROLLED_BACK"))
     keep(runs, "edited", rolled_out())
     edited = runs / "edited" / "rollout.json"
     edited.write_text(edited.read_text().replace('"SUCCEEDED"', '"PAUSED"'))
@@ -221,6 +226,9 @@ def toy(tmp_path: Path) -> ToySource:
     source = ToySource(runs)
     states = ("running", "Running"), ("done", "Completed"), ("broken", "Failed"), ("waiting", "Queued")
     source.all_jobs = {name: toy_job(name, status, started=NOON) for name, status in states}
+    source.all_jobs["done"] = replace(source.all_jobs["done"], ended=NOON + timedelta(minutes=3), usd=0.25)
+    scored = {"candidate_loss": 3.1, "candidate_rougeL": 0.21, "base_loss": 3.6, "num_models": 2}
+    source.measured["done"] = {name: [Point(0, value, 0)] for name, value in scored.items()}
     source.all_jobs["broken"] = replace(source.all_jobs["broken"], error="ValueError: no such column", ended=NOON)
     source.all_jobs["hostile"] = toy_job("hostile", "Completed", display_name=HOSTILE, logs={"user_logs/a.txt": "h"})
     source.all_steps["running"] = [
@@ -239,5 +247,6 @@ def toy(tmp_path: Path) -> ToySource:
         ServingEndpoint("empty", "Creating", "", {}, ()),
     ]
     tags = {"run": "first", "git_commit": "a" * 40, "finetuning_job": "done", "decision_digest": "d" * 64}
-    source.registered = [ModelVersion("phi", "1", NOON, "Judged on 200 conversations.", tags)]
+    card = f"Judged on 200 conversations.\n\n## Data\n\n- {HOSTILE}\n- [here](https://evil.example)"
+    source.registered = [ModelVersion("phi", "1", NOON, card, tags)]
     return source

@@ -58,6 +58,14 @@ def test_a_release_is_one_line_from_data_to_traffic(client: TestClient) -> None:
     assert "100 % of the traffic" in client.get("/releases/first").text
 
 
+def test_a_release_that_was_taken_back_says_so(client: TestClient) -> None:
+    """Where it is listed, on its page, and in its report: what it ended with is not what is."""
+    told = "rolled back 2026-11-22 12:00 UTC"
+    for path in ("/", "/releases/taken-back", "/releases/taken-back/report"):
+        assert told in client.get(path).text
+    assert told not in client.get("/releases/first").text
+
+
 def test_a_record_that_was_edited_is_not_believed(client: TestClient) -> None:
     """The page says so and shows nothing of it; the other releases are shown."""
     assert "was changed after it was written" in client.get("/releases/edited").text
@@ -217,6 +225,29 @@ def test_a_failed_jobs_error_has_no_codes_of_a_terminal(client: TestClient, toy:
     """As its log has none."""
     toy.all_jobs["broken"] = replace(toy.all_jobs["broken"], error="\x1b[31mValueError\x1b[0m: no such column")
     assert "ValueError: no such column" in client.get("/jobs/broken").text
+
+
+def test_jobs_are_listed_with_how_long_they_took_and_what_they_cost(client: TestClient) -> None:
+    """Where they are over, and where that is known."""
+    row = next(row for row in client.get("/jobs").text.split("<tr>") if "/jobs/done" in row)
+    assert '<td class="number">3 min 0 s</td><td class="wide number">0.25</td>' in row
+    assert "took 3 min 0 s" in client.get("/jobs/done").text
+
+
+def test_an_evaluations_metrics_are_a_table(client: TestClient) -> None:
+    """A row for each, the models beside each other; what is of no model is a tile."""
+    page = client.get("/jobs/done").text
+    assert '<th class="number">candidate</th><th class="number">base</th>' in page
+    assert '<tr><th>loss</th><td class="number">3.1</td><td class="number">3.6</td></tr>' in page
+    assert re.findall(r'<div class="tile"><b>\d+</b>(\w+)', page) == ["num_models"]
+
+
+def test_a_model_card_is_shown_as_what_it_is(client: TestClient) -> None:
+    """Headings and lists, but neither markup nor links of a stranger."""
+    page = client.get("/models").text
+    assert "<h3>Data</h3>\n<ul>\n<li>&lt;img src=x" in page
+    assert "evil.example" in page
+    assert 'href="https://evil' not in page
 
 
 def test_a_model_that_serves_nobody_says_so(client: TestClient, toy: ToySource) -> None:

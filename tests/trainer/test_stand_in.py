@@ -1,6 +1,7 @@
 """The stand-in base model is the same each time, reads its quarter of the data and is named for what it is."""
 
 import hashlib
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -19,13 +20,16 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def test_same_specification_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two builds on one machine differ in no byte of any file, and say that they are a stand-in."""
+    """Two builds on one machine differ in no byte, and say that they are a stand-in; another seed has other weights."""
     texts = list(islice(base_texts(), 100))
     monkeypatch.setattr(stand_in, "base_texts", lambda: texts)
     spec = BaseModel(vocab_size=400, hidden_size=16, num_layers=1, intermediate_size=16, num_tokens=2048)
     for name in ("one", "two"):
         build_base(tmp_path / name, spec=spec)
-    assert digests(tmp_path / "one") == digests(tmp_path / "two")
+    build_base(tmp_path / "other", spec=replace(spec, seed=1))
+    one, other = digests(tmp_path / "one"), digests(tmp_path / "other")
+    assert one == digests(tmp_path / "two")
+    assert {name for name in one if one[name] != other[name]} == {"model/model.safetensors"}
     assert "NOT Microsoft's weights" in (tmp_path / "one" / "README.md").read_text(encoding="utf-8")
     assert "stand_in: true" in (tmp_path / "one" / "MLmodel").read_text(encoding="utf-8")
 

@@ -14,7 +14,7 @@ from azure.core.pipeline.policies import RetryPolicy
 from azure.core.pipeline.transport import RequestsTransport
 
 from mlops.errors import AzureError
-from mlops.settings import WorkspaceSettings
+from mlops.sections import WorkspaceSettings
 from mlops.workspace.client import FIRST_WAIT_S, LONGEST_WAIT_S, RETRIES, connect
 
 if TYPE_CHECKING:

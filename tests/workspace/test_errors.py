@@ -52,6 +52,7 @@ def test_one_line_says_what_was_asked_what_was_said_and_where_to_look() -> None:
         ("UserError", "The job name 'a b' is invalid", "letters, digits, `-` and `_`, and are 255 characters"),
         ("UserError", "The name or version x/y is invalid", "letters, digits, `-` and `_`, and are 255 characters"),
         ("TooManyRequests", "Slow down", "wait some minutes"),
+        ("UserError", "Asset nope version 1 of data was not found", "check its name and version"),
         (
             "InvalidAuthenticationToken",
             "AADSTS700024: Client assertion is not within its valid time",

@@ -66,7 +66,10 @@ def test_a_job_is_known_with_its_steps_and_their_states(workspace: Workspace, pi
         ("read", "Failed", pipeline),
     ]
     assert all(step.started and step.ended and step.started <= step.ended for step in steps)
-    assert pipeline in [listed.name for listed in history.jobs(workspace, most=50)]
+    listed = history.jobs(workspace, most=50)
+    (timed,) = history.timed(workspace, [one for one in listed if one.name == pipeline])
+    assert timed.seconds == job.seconds
+    assert job.seconds
 
 
 def test_which_step_takes_data_from_which_is_known(workspace: Workspace, pipeline: str) -> None:

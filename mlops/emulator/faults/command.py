@@ -33,9 +33,7 @@ _EPILOG = """examples:
 def main(arguments: Sequence[str]) -> int:
     """Run `fault add`, `fault list` or `fault clear`; return the exit code."""
     parsed = _parser().parse_args(arguments)
-    home = daemon.existing(parsed.home)
-    if daemon.health(home) is None:
-        raise daemon.EmulatorError(f"The emulator in {home.root} is not running; start it: mlops emulator start.")
+    home = daemon.running(parsed.home)
     if parsed.command == "add":
         print(_line(daemon.request(home, "/_emulator/faults", method="POST", body=_document(parsed))))
     elif parsed.command == "list":

@@ -33,7 +33,7 @@ async def create(request: web.Request) -> web.Response:
 async def delete(request: web.Request) -> web.Response:
     """Take one fault out of force."""
     if not request.app[FAULTS].clear(request.match_info["fault"]):
-        raise not_found(f"Fault {request.match_info['fault']}")
+        raise not_found(f"Fault {request.match_info['fault']} (`mlops emulator fault list` shows those in force)")
     return web.json_response({})
 
 

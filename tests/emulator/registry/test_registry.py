@@ -86,9 +86,10 @@ def test_the_registry_is_read_only(registry: MLClient, tmp_path: Path) -> None:
 
 
 def test_what_stands_in_for_a_model_can_be_run() -> None:
-    """Every file of the registry that names a command names a program of this project."""
+    """Every file of the registry that names a command names a program of this project, and a model of its own."""
     folder = Path(registry_files.__file__).parent
     commands = [yaml.safe_load(path.read_bytes()).get("x-emulator", {}).get("command") for path in folder.glob("*.yml")]
-    programs = [command.split()[2] for command in commands if command]
-    assert len(programs) >= 5
-    assert all(find_spec(program) for program in programs)
+    named = [command for command in commands if command]
+    assert len(named) >= 5
+    assert all(find_spec(command.split()[2]) for command in named)
+    assert len(set(named)) == len(named)

@@ -62,6 +62,6 @@ def test_a_case_that_is_not_right_is_named_by_its_line(tmp_path: Path, case: dic
 
 def test_our_own_cases_are_right() -> None:
     """The file that every evaluation asks holds all three kinds, each case under a name of its own."""
-    cases = read_cases(ROOT / "data" / "behaviour.jsonl")
+    cases = read_cases(ROOT / "data" / "behavior.jsonl")
     assert {case.kind for case in cases} == {"minimum", "invariance", "direction"}
     assert len({case.name for case in cases}) == len(cases) >= 40

@@ -12,7 +12,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from mlops.compute.cluster import ClusterSettings
 from mlops.workspace.assets import Component, FoundationModel, own_component
 from mlops.workspace.client import Workspace
-from mlops.workspace.jobs import FinetuningRequest, submit_component, submit_finetuning
+from mlops.workspace.submissions import ComponentRequest, FinetuningRequest, submit_component, submit_finetuning
 
 SPECS = Path(__file__).parent.parent.parent / "pipelines" / "specs"
 MIRROR = "https://mirror.example.com"
@@ -54,12 +54,12 @@ def test_a_component_of_ours_is_given_one_node_of_the_size(
 ) -> None:
     """A cluster has its own size; what Azure ML lends must be told one, or it would be any."""
     inputs = {"settings": ("uri_file", "azureml:settings:1")}
-    submit_component(
-        workspace(kept), SPECS / "prepare.yml", inputs, name="prepare-x", experiment="prepare", cluster=cluster
-    )
+    request = ComponentRequest("prepare-x-1f2e", "prepare x", "data", cluster)
+    submit_component(workspace(kept), SPECS / "prepare.yml", inputs, request)
     job, experiment = kept.submitted
-    (step,) = job.jobs.values()
-    assert (job.name, experiment, step.compute) == ("prepare-x", "prepare", compute)
+    ((name, step),) = job.jobs.items()
+    assert (job.name, job.display_name, name, experiment) == ("prepare-x-1f2e", "prepare x", "prepare", "data")
+    assert step.compute == compute
     assert (step.resources.instance_type, step.resources.instance_count) == (instance_type, 1)
 
 
@@ -70,7 +70,7 @@ def test_a_job_is_told_of_a_mirror_of_the_hub(
     """What is read here from a mirror is read there from it; an empty variable names none."""
     monkeypatch.setenv("HF_ENDPOINT", mirror)
     inputs = {"settings": ("uri_file", "azureml:settings:1")}
-    submit_component(workspace(kept), SPECS / "prepare.yml", inputs, name="x", experiment="prepare", cluster=CLUSTER)
+    submit_component(workspace(kept), SPECS / "prepare.yml", inputs, ComponentRequest("x", "x", "x", CLUSTER))
     (step,) = kept.submitted[0].jobs.values()
     assert step.environment_variables == told
 
