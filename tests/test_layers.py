@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "errors": set(),
     "records": {"errors"},
     "compute": PURE,
+    "ports": set(),
     "times": set(),
     "whole": {"errors"},
     "datasets": PURE | {"whole"},
@@ -38,7 +39,7 @@ MAY_IMPORT = {
     "bootstrap": set(),
     "stage": PURE | {"github", "layers", "sections", "settings", "workspace", "reports", "whole"},
     "operations": PURE
-    | {"compute", "credentials", "reports", "rollout", "runs", "sections", "settings", "stage", "workspace"},
+    | {"compute", "credentials", "ports", "reports", "rollout", "runs", "sections", "settings", "stage", "workspace"},
     "runs": PURE | {"releases", "rollout", "stage"},
     "releases": PURE | {"layers", "stage", "whole"},
     "studio": PURE | {"reports", "rollout", "runs", "sections", "settings", "stage", "workspace"},
@@ -48,7 +49,7 @@ MAY_IMPORT = {
     "completion": set(),
     "cli": PURE | {"commands", "completion", "reports"},
     "trainer": set(),
-    "emulator": set(),
+    "emulator": {"ports"},
 }
 ONLY_IN = {
     "azure.ai.ml": {"workspace"},

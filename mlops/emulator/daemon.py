@@ -8,7 +8,6 @@ import os
 import secrets
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import urllib.request
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from mlops import ports
 from mlops.emulator import tls
 from mlops.emulator.home import KEY_HEADER, LOOPBACK, RESOURCE_GROUP, SUBSCRIPTION, WORKSPACE, Home, open_private
 
@@ -42,7 +42,7 @@ def open_home(root: Path, *, port: int | None = None, host: str | None = None) -
         if port is not None:
             _keep(root / "port", str(port))
         elif not (root / "port").exists():
-            _keep_first(root / "port", str(_free_port()))
+            _keep_first(root / "port", str(ports.free()))
         if host is not None:
             _keep(root / "host", host)
         return Home(root.resolve(), int((root / "port").read_text()), _kept(root / "host", LOOPBACK))
@@ -232,8 +232,3 @@ def _exclusive(path: Path) -> Iterator[None]:
     with open_private(path) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _free_port() -> int:
-    with socket.create_server((LOOPBACK, 0)) as probe:
-        return int(probe.getsockname()[1])

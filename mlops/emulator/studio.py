@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 from aiohttp import web
 
+from mlops import ports
 from mlops.emulator import daemon
 from mlops.emulator.context import HOME, STORE
 from mlops.emulator.errors import ArmError
@@ -41,8 +41,7 @@ async def address(app: web.Application, workspace: str) -> str:
 
 
 async def _start(app: web.Application, workspace: str) -> Document:
-    with socket.create_server((LOOPBACK, 0)) as probe:
-        port = probe.getsockname()[1]
+    port = ports.free()
     _, _, subscription, _, group, *_, name = workspace.split("/")
     settings = {
         "MLOPS_WORKSPACE__SUBSCRIPTION_ID": subscription,

@@ -8,11 +8,11 @@ import tempfile
 import time
 from contextlib import contextmanager
 from http import HTTPStatus
-from socket import create_server
 from typing import TYPE_CHECKING, Final
 
 import httpx
 
+from mlops import ports
 from mlops.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ def served(folder: Path) -> Iterator[str]:
 
     Raises InputError, with the last line that the server wrote, if it ends before it is healthy.
     """
-    with create_server((LOOPBACK, 0)) as free:
-        port = free.getsockname()[1]
+    port = ports.free()
     command = [sys.executable, "-m", "mlops.emulator.serving", str(folder), "--port", str(port)]
     with (
         tempfile.TemporaryFile("w+") as log,

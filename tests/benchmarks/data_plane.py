@@ -27,6 +27,8 @@ from kept_alive import QUESTION, Connection, is_good
 from rich.console import Console
 from rich.table import Table
 
+from mlops import ports
+
 ROUNDS, CONNECTIONS = 3, 32
 LATENCY_S, THROUGHPUT_S = 2, 4
 SPIN = "import os\nos.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\nwhile True: pass"
@@ -104,7 +106,7 @@ def _nginx(folder: Path, endpoint: trivial.Endpoint) -> Iterator[dict[str, str]]
         print("nginx is not installed: ours stands beside direct calls alone.")
         yield {}
         return
-    port = trivial.free_port()
+    port = ports.free()
     blue, green = (urlsplit(url).netloc for url in endpoint.backends)
     text = NGINX.format(blue=blue, green=green, port=port, certificate=endpoint.home.certificate)
     (folder / "nginx.conf").write_text(text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -68,12 +67,6 @@ def process(command: list[str], *, ready: Callable[[], bool]) -> Iterator[None]:
             yield
         finally:
             program.terminate()
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def _endpoint(home: Home) -> Endpoint:

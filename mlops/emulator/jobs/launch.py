@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from mlops import ports
 from mlops.emulator import daemon
 from mlops.emulator.environments import machine
 from mlops.emulator.errors import bad_request
@@ -51,7 +51,7 @@ def processes(step: Step) -> list[Process]:
     if kind == "tensorflow":
         return _tensorflow(step)
     per_node = int(step.distribution.get("process_count_per_instance") or 1)
-    port, world = _free_port(), nodes * per_node
+    port, world = ports.free(), nodes * per_node
     shared = {"AZUREML_NODE_COUNT": str(nodes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     name = _pytorch if kind == "pytorch" else _mpi
     return [
@@ -151,7 +151,7 @@ def _tensorflow(step: Step) -> list[Process]:
         "worker": int(step.distribution.get("worker_count") or step.num_nodes),
         "ps": int(step.distribution.get("parameter_server_count") or 0),
     }
-    cluster = {role: [f"127.0.0.1:{_free_port()}" for _ in range(count)] for role, count in counts.items() if count}
+    cluster = {role: [f"127.0.0.1:{ports.free()}" for _ in range(count)] for role, count in counts.items() if count}
     return [
         Process(
             {
@@ -168,8 +168,3 @@ def _tensorflow(step: Step) -> list[Process]:
 
 def _log(process: str) -> str:
     return _LOG.replace(".txt", f"_{process}.txt")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -74,11 +73,3 @@ class Container:
         with suppress(BrokenError, TimeoutError):
             await self.upstream.ask(_PROBE, reply, asyncio.get_running_loop().time() + probe.timeout_s)
         return reply.status in _OK
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

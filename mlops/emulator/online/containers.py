@@ -9,7 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
-from mlops.emulator.online.container import Container, Probe, free_port
+from mlops import ports
+from mlops.emulator.online.container import Container, Probe
 from mlops.emulator.online.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -219,7 +220,7 @@ class Containers:
             await self._supervisor.stop(container.process.pid)
 
     async def _launch(self) -> Container:
-        port = free_port()
+        port = ports.free()
         command = (*self.spec.command, str(port))
         process = await self._supervisor.start_process(
             command, cwd=self.spec.folder, env=self.spec.environment, log=self._folder / LOG

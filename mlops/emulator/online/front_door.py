@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from mlops import ports
 from mlops.emulator import tls
 from mlops.emulator.context import HOME
 from mlops.emulator.online import scoring
@@ -39,7 +40,7 @@ class FrontDoor:
     async def open(self) -> None:
         """Begin to listen, on the port that clients were told before; raise OSError when it is taken."""
         kept = self._home.root / "scoring.port"
-        port = int(kept.read_text()) if kept.exists() else 0
+        port = int(kept.read_text()) if kept.exists() else ports.free()
         context = tls.server_context(self._home)
         try:
             self._server = await asyncio.get_running_loop().create_server(
@@ -48,7 +49,7 @@ class FrontDoor:
         except OSError as error:
             reason = f"the data plane's port {port} is taken; delete {kept} for another one, and new scoring URLs"
             raise OSError(error.errno, reason) from None
-        self._port = int(self._server.sockets[0].getsockname()[1])
+        self._port = port
         unfinished = kept.with_suffix(".new")
         unfinished.write_text(str(self._port))
         unfinished.replace(kept)
