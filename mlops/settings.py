@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from mlops import layers
 from mlops.errors import SettingsError
-from mlops.sections import Settings
+from mlops.sections import PrometheusSettings, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -108,7 +108,7 @@ def _check_not_led_away(own: Layer, variables: Mapping[str, str]) -> None:
 
 def _messages(error: ValidationError, all_layers: list[Layer]) -> Iterator[str]:
     for problem in error.errors():
-        path, value = tuple(str(part) for part in problem["loc"]), problem["input"]
+        path, value = _path(problem["loc"]), problem["input"]
         if name := problem.get("ctx", {}).get("parameter"):  # an entry of a mapping that pydantic sees as one value
             path, value = (*path, name), value[name]
         is_missing = problem["type"] == "missing"
@@ -119,13 +119,20 @@ def _messages(error: ValidationError, all_layers: list[Layer]) -> Iterator[str]:
         yield f"{where}: {'.'.join(path)}{said}: {rule}{_how(path)}"
 
 
+def _path(place: tuple[int | str, ...]) -> tuple[str, ...]:
+    """Return the setting that pydantic means, which says of a choice, too, with which one it compared."""
+    parts = (str(part) for part in place)
+    return tuple(part for part in parts if part != PrometheusSettings.__name__ and not part.startswith("literal["))
+
+
 def _nearest(path: tuple[str, ...]) -> str:
     """Return what may be set where nothing of this name can be."""
     schema = Settings.model_json_schema()
     section = schema
     for part in path[:-1]:
-        section = section.get("properties", {}).get(part) or section.get("items") or {"$ref": part}
-        section = schema["$defs"].get(section.get("$ref", "").rpartition("/")[2], section)
+        section = section.get("properties", {}).get(part) or section.get("items", {})
+        kinds = (each.get("$ref", "").rpartition("/")[2] for each in (section, *section.get("anyOf", ())))
+        section = next((schema["$defs"][kind] for kind in kinds if kind in schema["$defs"]), section)
     known = [*section.get("properties", {})]
     near = get_close_matches(path[-1], known, n=1)
     return "there is no such setting; " + (f"did you mean {near[0]}?" if near else f"choose one of {', '.join(known)}")
