@@ -53,6 +53,8 @@ DESK, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 def chromium() -> Iterator[Browser]:
     """Return the system's Chromium."""
     path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.exit("neither chromium nor google-chrome is on the PATH: install one, as with `apt install chromium`")
     with sync_playwright() as playwright:
         # Root, as in a container, has no sandbox to enter.
         yield playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
