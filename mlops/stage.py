@@ -146,7 +146,9 @@ def load(folder: Path, stage: str) -> Record:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise RecordError(f"{path} does not exist: run the {stage} stage of run {folder.name} first") from None
+        others = ", ".join(sorted(other.parent.name for other in folder.parent.glob(f"*/{stage}.json")))
+        choice = f", or name a run that has one: {others}" if others else ""
+        raise RecordError(f"{path} does not exist: run the {stage} stage of run {folder.name} first{choice}") from None
     return unseal(STAGES[stage], content, where=str(path))
 
 

@@ -14,6 +14,7 @@ from mlops.errors import InputError, RecordError
 from mlops.records import DataAsset, Split, seal
 from mlops.settings import load
 from mlops.stage import Context, perform, run
+from mlops.stage import load as load_record
 from pipelines.finetune import SWITCHES
 from tests.releases import said
 
@@ -42,6 +43,15 @@ def test_the_next_job_is_told_the_digest(tmp_path: Path, monkeypatch: pytest.Mon
     perform(prepare, Context("local", "r", tmp_path, load("local", variables={}), Console(quiet=True)))
     assert (tmp_path / "output").read_text() == f"digest={ASSET.digest}\n"
     assert (tmp_path / "prepare.json").is_file()
+
+
+def test_a_record_that_is_missing_is_offered_where_it_is(tmp_path: Path) -> None:
+    """Who names a run without the record is told which stage makes it, and which runs have one."""
+    perform(prepare, Context("local", "done", tmp_path / "done", load("local", variables={}), Console(quiet=True)))
+    with pytest.raises(RecordError, match=r"prepare stage of run local first, or name a run that has one: done$"):
+        load_record(tmp_path / "local", "prepare")
+    with pytest.raises(RecordError, match=r"run the gate stage of run local first$"):
+        load_record(tmp_path / "local", "gate")
 
 
 FULL = """
