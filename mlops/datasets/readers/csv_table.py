@@ -39,6 +39,8 @@ def _header(records: Reader, shard: Shard) -> list[str]:
         raise DataError(
             f"{shard.file}: its header cannot be read ({error}); the first line must name the columns"
         ) from None
+    if any("\udc80" <= character <= "\udcff" for character in "".join(header)):
+        raise DataError(f"{shard.file}: its header is not UTF-8; save it as UTF-8")
     if twice := sorted({name for name in header if header.count(name) > 1}):
         raise DataError(f"{shard.file}: its header names {', '.join(twice)} twice: give each column a name of its own")
     return header

@@ -53,7 +53,7 @@ class Listing:
     def license(self) -> str | None:
         """Return the license that the README names."""
         named = self.card.get("license")
-        return ", ".join(map(str, named)) if isinstance(named, list) else named
+        return ", ".join(map(str, named)) if isinstance(named, list) else named and str(named)
 
     def splits(self, *, config: str | None) -> dict[str | None, tuple[str, ...]]:
         """Return the files of each split, by the README's `configs`, else by their names; None for no split.
@@ -68,12 +68,16 @@ class Listing:
         return _by_name([name for name in data if not folder or name.startswith(f"{folder}/")])
 
     def _config(self, name: str | None) -> Mapping[str, Any]:
-        configs = {str(config.get("config_name", "default")): config for config in self.card.get("configs") or ()}
+        declared = [config for config in self.card.get("configs") or () if isinstance(config, Mapping)]
+        configs = {str(config.get("config_name", "default")): config for config in declared}
         if name is None:
             name = next((key for key, config in configs.items() if config.get("default")), "default")
             name = next(iter(configs)) if len(configs) == 1 else name
         if configs and name not in configs:
-            raise DataError(f"{self.place} has the configurations {', '.join(configs)}: name one, as OWNER/NAME/CONFIG")
+            raise DataError(
+                f"{self.place} has the configurations {', '.join(configs)}: name one, as hub:OWNER/NAME/CONFIG, "
+                "or give the files of one"
+            )
         found: Mapping[str, Any] = configs.get(name, {})
         return found
 
@@ -89,8 +93,8 @@ def choose(
     if not any(splits.values()):
         kinds = ", ".join(FORMATS)
         raise DataError(f"{listing.place} has no files to read: they must end in {kinds}, or in these and .gz or .zst")
-    if not wanted and set(splits) == {None}:
-        return {None: splits[None]}
+    if not wanted and len(splits) == 1 and not any(map(_split_word, splits)):
+        return {None: next(iter(splits.values()))}
     missing = [name for name in wanted.values() if not splits.get(name)]
     if missing:
         raise DataError(f"data.splits names {', '.join(missing)}, but {listing.place} has {_names(splits)}: name these")
@@ -106,16 +110,19 @@ def format_of(name: str) -> Format | None:
     path = PurePosixPath(name)
     if path.name in NOT_DATA or any(part.startswith(".") for part in path.parts):
         return None
-    plain = path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path
+    plain = _decompressed(path)
     found = FORMATS.get(plain.suffix.lower())
     return None if found == "parquet" and plain != path else found
+
+
+def _decompressed(path: PurePosixPath) -> PurePosixPath:
+    return path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path
 
 
 def _recognized(splits: Mapping[str | None, Sequence[str]], place: str) -> dict[SplitName, str]:
     found: dict[SplitName, list[str]] = {}
     for name in splits:
-        word = next((WORDS[word] for word in _words(name or "") if word in WORDS), None)
-        if word:
+        if word := _split_word(name):
             found.setdefault(word, []).append(str(name))
     if None in splits or "train" not in found or any(len(names) > 1 for names in found.values()):
         raise DataError(
@@ -133,18 +140,22 @@ def _by_name(files: Sequence[str]) -> dict[str | None, tuple[str, ...]]:
 
 
 def _split_name(name: str) -> str | None:
-    """Return the split in a file's name or, failing that, in its folders: `data/train_sft-00000-of-00003-x.parquet`."""
-    *folders, file = PurePosixPath(name).parts
-    for part in (file.partition(".")[0], *reversed(folders)):
-        if sharded := SHARDED.match(part):
-            return sharded[1]
-        if any(word in WORDS for word in _words(part)):
-            return re.sub(r"[-_.]?\d+$", "", part)
-    return None
+    """Return the split in a file's name or, failing that, in its folders: `data/train_sft-00000-of-00003-x.parquet`.
+
+    Shards of a name that is no split's are a split of their own, unless their folder says another.
+    """
+    path = PurePosixPath(name)
+    stem, *folders = _decompressed(path).stem, *reversed(path.parts[:-1])
+    sharded = SHARDED.match(stem)
+    for part in (sharded[1] if sharded else stem, *folders):
+        if _split_word(part):
+            return part if sharded else re.sub(r"[-_.]?\d+$", "", part)
+    return sharded[1] if sharded else None
 
 
-def _words(name: str) -> list[str]:
-    return re.findall(r"[a-z]+", name.lower())
+def _split_word(name: str | None) -> SplitName | None:
+    """Return which of our splits a name speaks of."""
+    return next((WORDS[word] for word in re.findall(r"[a-z]+", (name or "").lower()) if word in WORDS), None)
 
 
 def _data_files(declared: Any) -> list[tuple[str, list[str]]]:

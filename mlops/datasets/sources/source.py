@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import os
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -82,10 +83,9 @@ def _local(name: str, place: Path, revision: str | None, wanted: Mapping[SplitNa
 def _list_files(name: str, place: Path) -> tuple[Listing, dict[str, Path]]:
     """Return what a file, a folder or a pattern names; the names of files are relative to the folder they share."""
     if place.is_dir():
-        found = {path.relative_to(place).as_posix(): path for path in place.rglob("*") if path.is_file()}
+        found = _named(_below(place), place)
         return Listing(name, tuple(found), _front_matter(place / "README.md")), found
-    matched = [place] if place.is_file() else [Path(path) for path in glob.glob(str(place), recursive=True)]  # noqa: PTH207 - a pattern may be absolute
-    found = {path.name if len(matched) == 1 else path.as_posix(): path for path in sorted(matched) if path.is_file()}
+    found = _named([place], place.parent) if place.is_file() else _named(_matching(place), _fixed(place))
     if not found:
         raise DataError(f"data.source {name}: No such file or directory; give {SCHEMES}")
     if len(found) == 1 and not format_of(next(iter(found))):
@@ -93,11 +93,48 @@ def _list_files(name: str, place: Path) -> tuple[Listing, dict[str, Path]]:
     return Listing(name, tuple(found)), found
 
 
+def _named(paths: Iterable[Path], base: Path) -> dict[str, Path]:
+    """Return the files by their names below a folder, as people are shown them: what is not UTF-8 escaped.
+
+    Raises DataError for data that is a link to nowhere.
+    """
+    found = {}
+    for path in sorted(paths):
+        name = os.fsencode(path.relative_to(base).as_posix()).decode(errors="backslashreplace")
+        if path.is_file():
+            found[name] = path
+        elif path.is_symlink() and format_of(name):
+            raise DataError(f"{path} is a link to {path.readlink()}, which is not there: get it, or delete the link")
+    return found
+
+
+def _below(place: Path) -> Iterator[Path]:
+    """Yield what is below a folder, in linked folders, too, but for links that lead back to where they are."""
+    for folder, folders, files in os.walk(place, followlinks=True):
+        here = Path(folder).resolve()
+        folders[:] = [each for each in folders if not here.is_relative_to(Path(folder, each).resolve())]
+        yield from (Path(folder, each) for each in (*folders, *files))
+
+
+def _matching(pattern: Path) -> list[Path]:
+    """Return the files that match, or if these are none what is below the folders that do."""
+    matched = [Path(path) for path in glob.glob(str(pattern), recursive=True)]  # noqa: PTH207 - it may be absolute
+    if any(map(Path.is_file, matched)):
+        return matched
+    return [path for folder in matched for path in _below(folder)]
+
+
+def _fixed(pattern: Path) -> Path:
+    """Return the folder before the first part of a pattern that may match several."""
+    parts = takewhile(lambda part: not glob.has_magic(part), pattern.parent.parts)
+    return Path(*parts)
+
+
 def _front_matter(readme: Path) -> dict[str, Any]:
     """Return the YAML at the head of a data set's README, as the Hub reads it."""
     import yaml
 
-    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+    text = readme.read_text(encoding="utf-8", errors="replace") if readme.is_file() else ""
     try:
         document = yaml.safe_load(text.split("\n---", 1)[0]) if text.startswith("---\n") else {}
     except yaml.YAMLError as error:

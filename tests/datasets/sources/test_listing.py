@@ -29,6 +29,9 @@ ULTRACHAT = (
         (("train-00000-of-00002.parquet", "train-00001-of-00002.parquet"), {"train"}),
         (("chats.csv", "more.tsv", "notes.txt"), {None}),
         (("contest.jsonl", "restrained.jsonl"), {None}),
+        (("chats.train.jsonl", "chats.test.jsonl.gz", "chats.v1.dev.csv"), {"train", "test", "validation"}),
+        (("train/part-00000-of-00002.jsonl", "test/part-00000-of-00001.jsonl"), {"train", "test"}),
+        (("part-00000-of-00002.parquet", "part-00001-of-00002.parquet"), {None}),
     ],
 )
 def test_names_say_the_split(files: tuple[str, ...], split_names: set[str | None]) -> None:
@@ -50,6 +53,14 @@ def test_a_file_of_no_split_beside_splits_is_not_dropped_silently() -> None:
     with pytest.raises(DataError, match=r"has files of no split \(1 files\), train \(1 files\)"):
         choose(listing, config=None, wanted={})
     assert choose(listing, config=None, wanted={"train": "train"}) == {"train": ("train.jsonl",)}
+
+
+def test_shards_of_any_name_can_be_named() -> None:
+    """Two names that are no split's: the settings say which is meant."""
+    listing = Listing("here", ("creative-00000-of-00001.parquet", "formal-00000-of-00001.parquet"))
+    with pytest.raises(DataError, match=r"here has creative \(1 files\), formal \(1 files\): say in data.splits"):
+        choose(listing, config=None, wanted={})
+    assert choose(listing, config=None, wanted={"train": "formal"}) == {"train": listing.files[1:]}
 
 
 CONFIGS = [
@@ -79,6 +90,13 @@ def test_one_of_several_configurations_must_be_named() -> None:
     marked = [CONFIGS[0], CONFIGS[1] | {"default": True}]
     assert choose(Listing("here", FILES, {"configs": marked}), config=None, wanted={}) == {"train": FILES[1:2]}
     assert choose(Listing("here", FILES, {"configs": CONFIGS[1:2]}), config=None, wanted={}) == {"train": FILES[1:2]}
+
+
+def test_a_readme_that_is_not_quite_the_hubs() -> None:
+    """What is no configuration is none, and a license is shown as it is written."""
+    listing = Listing("here", ("a.jsonl",), {"configs": ["default"], "license": 1.0})
+    assert choose(listing, config=None, wanted={}) == {None: ("a.jsonl",)}
+    assert listing.license == "1.0"
 
 
 def test_nothing_to_read_is_said() -> None:

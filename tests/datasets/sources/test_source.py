@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import pickle
 from collections.abc import Iterable
 from pathlib import Path
@@ -117,6 +118,50 @@ def test_folders_and_patterns(tmp_path: Path) -> None:
     assert [(shard.file, shard.split) for shard in only.files] == [("test/a.jsonl", "train")]
 
 
+@pytest.mark.parametrize("base", [".hidden", "test-bench/x", "a [draft]"])
+def test_where_a_pattern_stands_says_nothing_of_its_files(
+    tmp_path: Path, base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a hidden folder above nor a split's word in it counts; a relative pattern is as good, and a folder."""
+    folder = tmp_path / base / "data"
+    (folder / "2024-01").mkdir(parents=True)
+    for name in ("a.jsonl", "b.jsonl"):
+        (folder / "2024-01" / name).write_bytes(lines())
+    monkeypatch.chdir(folder)
+    written = [
+        folder / "2024-01",
+        "../data/2024-01/*.jsonl",
+        "2024-*",
+        *([folder / "*" / "*"] if "[" not in base else []),
+    ]
+    for pattern in written:
+        files = open_source(settings(pattern), cache=tmp_path).files
+        assert [(Path(shard.file).name, shard.split) for shard in files] == [("a.jsonl", None), ("b.jsonl", None)]
+
+
+def test_links_are_followed(tmp_path: Path) -> None:
+    """A split may be elsewhere; a link that leads back is no second copy, one that leads nowhere is named."""
+    for name in ("here/train/a.jsonl", "elsewhere/b.jsonl"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(lines())
+    (tmp_path / "here" / "test").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "here" / "train" / "back").symlink_to(tmp_path / "here")
+    found = open_source(settings(tmp_path / "here"), cache=tmp_path).files
+    assert [(shard.file, shard.split) for shard in found] == [("test/b.jsonl", "test"), ("train/a.jsonl", "train")]
+    (tmp_path / "here" / "train" / "c.jsonl").symlink_to(tmp_path / "gone.jsonl")
+    with pytest.raises(DataError, match=r"c.jsonl is a link to .*gone.jsonl, which is not there: get it, or delete"):
+        open_source(settings(tmp_path / "here"), cache=tmp_path)
+
+
+def test_names_and_readmes_of_other_encodings_are_no_obstacle(tmp_path: Path) -> None:
+    """A name out of an old archive is shown with its bytes; what the data is does not depend on it."""
+    (tmp_path / os.fsdecode(b"caf\xe9.jsonl")).write_bytes(lines())
+    (tmp_path / "README.md").write_bytes(b"---\nlicense: mit\n---\ncaf\xe9")
+    source = open_source(settings(tmp_path), cache=tmp_path)
+    assert (source.license, [shard.file for shard in source.files]) == ("mit", ["caf\\xe9.jsonl"])
+    assert numbered(source.files) == list(enumerate(ROWS, start=1))
+
+
 def test_a_clone_of_a_data_set_is_read_by_its_readme(tmp_path: Path) -> None:
     """The YAML at the head of README.md says the splits and the license, as on the Hub."""
     (tmp_path / "x.jsonl").write_bytes(lines())
@@ -155,6 +200,7 @@ def test_the_fingerprint_changes_with_the_files(tmp_path: Path) -> None:
         ("a.jsonl.gz", b"not gzip", r"a.jsonl.gz: the compressed data breaks off .* at its beginning"),
         ("a.jsonl", "[{}]".encode("utf-16"), r"a.jsonl is UTF-16; save it as UTF-8"),
         ("a.csv", b"a,b,a\n1,2,3\n", r"a.csv: its header names a twice"),
+        ("a.csv", "prompt,réponse\n1,2\n".encode("latin-1"), r"a.csv: its header is not UTF-8; save it as UTF-8"),
     ],
 )
 def test_what_cannot_be_read_gets_a_sentence(tmp_path: Path, name: str, content: bytes | None, sentence: str) -> None:
