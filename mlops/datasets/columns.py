@@ -38,6 +38,7 @@ SHAPES: Final[tuple[tuple[ColumnName, ...], ...]] = (
     ("instruction", "output"),
 )
 KEYS: Final = (("role", "content"), ("from", "value"), ("from", "content"), ("role", "value"))
+OPTIONAL: Final[tuple[ColumnName, ...]] = ("input", "system")
 ROLES: Final = {"human": "user", "prompter": "user", "gpt": "assistant", "chatgpt": "assistant", "model": "assistant"}
 """ShareGPT's, OpenAssistant's and Gemini's words for the two roles."""
 
@@ -123,29 +124,44 @@ def detect(rows: Sequence[Raw], *, given: Mapping[ColumnName, str]) -> Columns:
         raise DataError(
             f"data.columns names {', '.join(missing)}, but the source has {_names(rows)}: name one of these"
         )
-    columns = next((found for raw in rows if (found := _recognized(raw, given))), None)
+    columns = recognized(rows, given)
     if columns is None:
         raise DataError(
             f"no conversation is recognized in {_names(rows)}: name its columns in data.columns, as "
             "{messages: COLUMN}, {prompt: COLUMN, response: COLUMN} or {instruction: COLUMN, output: COLUMN}"
         )
+    if unused := [f"{name}: {column}" for name, column in given.items() if column not in columns.names]:
+        raise DataError(
+            f"data.columns names {', '.join(unused)}, which has no part in a conversation of {columns}: leave it out"
+        )
     return replace(columns, prompt="prompt") if all(_repeats(columns, raw) for raw in rows) else columns
 
 
-def _recognized(raw: Raw, given: Mapping[ColumnName, str]) -> Columns | None:
-    """Return the first shape that fits, those with a given column before the others."""
-    found = {name: _first_of((given[name],) if name in given else COMMON[name], raw) for name in COMMON}
-    for shape in sorted(SHAPES, key=lambda shape: not given.keys() & set(shape)):
-        question, answer = found[shape[0]], found[shape[-1]]
-        if question is None or answer is None:
-            continue
-        if len(shape) == 1 and (keys := _keys(raw[question])):
-            return Columns(messages=question, role=keys[0], content=keys[1], system=found["system"])
-        if len(shape) > 1 and question != answer:
-            addition = found["input"] if shape[0] == "instruction" else None
-            user = (question, addition) if addition else (question,)
-            return Columns(user=user, assistant=answer, system=found["system"])
-    return None
+def recognized(rows: Sequence[Raw], given: Mapping[ColumnName, str]) -> Columns | None:
+    """Return the first shape that any row fits, those with a given column before the others.
+
+    A row may leave out its system message or its input: these columns may stand in any other.
+    """
+    options = {name: (given[name],) if name in given else COMMON[name] for name in COMMON}
+    optional = {name: next(filter(None, (_first_of(options[name], raw) for raw in rows)), None) for name in OPTIONAL}
+    shapes = sorted(SHAPES, key=lambda shape: not given.keys() & set(shape))
+    fitting = (_fitting(shape, raw, options) for shape in shapes for raw in rows)
+    columns = next(filter(None, fitting), None)
+    if columns is None:
+        return None
+    takes_input = columns.user and (columns.user[0] in options["instruction"] or "input" in given)
+    addition = (optional["input"],) if takes_input and optional["input"] else ()
+    return replace(columns, user=(*columns.user, *addition), system=optional["system"])
+
+
+def _fitting(shape: tuple[ColumnName, ...], raw: Raw, options: Mapping[ColumnName, tuple[str, ...]]) -> Columns | None:
+    question, answer = (_first_of(options[name], raw) for name in (shape[0], shape[-1]))
+    if question is None or answer is None:
+        return None
+    if len(shape) > 1:
+        return Columns(user=(question,), assistant=answer) if question != answer else None
+    keys = _keys(raw[question])
+    return Columns(messages=question, role=keys[0], content=keys[1]) if keys else None
 
 
 def _first_of(columns: Sequence[str], raw: Raw) -> str | None:

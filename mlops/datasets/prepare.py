@@ -44,6 +44,10 @@ if TYPE_CHECKING:
 
 MIN_TRAIN_ROWS: Final = 10
 """What `chat_completion_pipeline` demands of training data."""
+LOOKED_INTO: Final = 100
+"""Files, the first by name, whose rows tell where a conversation is kept."""
+LOOKED_AT: Final = 500
+"""Rows of all of them that are looked at; of many files a few each."""
 NO_MATTER: Final = {"workers", "max_quarantine_percentage", "drift"}
 """Settings on which no byte of the splits depends."""
 
@@ -94,7 +98,7 @@ def prepare_splits(
         source = open_source(settings, cache=cache, asset=asset)
         shards = _shards(source, crew)
         spool = _spool_folder(settings, source, folder)
-        work = _work(settings, shards, spool, cache, crew)
+        work = _work(settings, source, spool, cache, crew)
         calls = [(shard, number, work) for number, shard in enumerate(shards)]
         spooled = list(_reported(crew.map(spool_shard, calls), len(shards), show))
     building = fresh_folder(spool / "data")
@@ -137,13 +141,15 @@ def _shards(source: Source, crew: Crew) -> list[Shard]:
     return sorted(chain.from_iterable(cuts), key=lambda shard: (shard.file, shard.start))
 
 
-def _work(settings: DataSettings, shards: Sequence[Shard], spool: Path, cache: Path, crew: Crew) -> Work:
-    [rows] = crew.map(first_rows, [(shards,)])
+def _work(settings: DataSettings, source: Source, spool: Path, cache: Path, crew: Crew) -> Work:
+    files = source.files[:LOOKED_INTO]
+    most = LOOKED_AT // len(files)
+    rows = chain.from_iterable(crew.map(first_rows, [(whole, settings.columns, most) for whole in files]))
     return Work(
         folder=spool,
-        columns=detect(rows, given=settings.columns),
+        columns=detect([*rows], given=settings.columns),
         sample=Sample.of(settings),
-        cuts=Cuts.of(settings, present={shard.split for shard in shards}),
+        cuts=Cuts.of(settings, present={whole.split for whole in source.files}),
         limits=_limits(settings, cache),
         mask=settings.mask,
         shuffle_seed=settings.seed if settings.shuffle_answers else None,

@@ -12,6 +12,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from itertools import starmap
 from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
-from mlops.errors import DataError, MlopsError
+from mlops.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -65,7 +66,7 @@ class Crew:
     def map(self, function: Callable[..., T], calls: Iterable[tuple[Any, ...]]) -> Iterator[T]:
         """Call a module's function with each of the arguments; yield what it answers, in their order.
 
-        Raises DataError, the first there is, once all processes have finished the call they are at.
+        Raises what a call raised, the first there is, once all processes have finished the call they are at.
         """
         if not self.processes:
             yield from starmap(function, calls)
@@ -86,17 +87,17 @@ class Crew:
 
 
 def _asked(process: Process, function: Callable[..., T], arguments: tuple[Any, ...]) -> T:
-    """Return what a process answers; raises DataError if that is one, or if the process has died."""
+    """Return what a process answers; raises what the function raised, and DataError if the process has died."""
     requests, answers = _pipes(process)
     try:
         pickle.dump((function, arguments), requests)
         requests.flush()
-        answer: T | MlopsError = pickle.load(answers)  # noqa: S301 - from a process of our own
+        answer: T | Exception = pickle.load(answers)  # noqa: S301 - from a process of our own
     except (BrokenPipeError, EOFError):
         raise DataError(
             f"a process that reads data ended with exit code {process.wait()}; if memory ran out, set data.workers to 1"
         ) from None
-    if isinstance(answer, MlopsError):
+    if isinstance(answer, Exception):
         raise answer
     return answer
 
@@ -117,7 +118,8 @@ def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
             function, arguments = pickle.load(requests)  # noqa: S301 - from the process that started this one
             try:
                 answer = function(*arguments)
-            except MlopsError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is raised where it is seen
+                error.add_note(traceback.format_exc())
                 answer = error
             pickle.dump(answer, answers)
             answers.flush()

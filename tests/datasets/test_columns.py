@@ -71,6 +71,28 @@ def test_settings_have_the_last_word() -> None:
     assert str(detect([raw], given={"system": "rules"})).endswith("content: content, system: rules")
 
 
+ALPACA = {"instruction": "Translate", "input": "Bonjour", "output": "Hello"}
+
+
+@pytest.mark.parametrize("rows", [[ALPACA, SHAPES[10][0]], [SHAPES[10][0], ALPACA]])
+def test_what_a_row_may_leave_out_is_found_in_another(rows: list[dict[str, Any]]) -> None:
+    """An input or a system message: whichever row comes first, what the others have of it is not lost."""
+    assert str(detect(rows, given={})) == "user: instruction + input, assistant: output"
+    with_system = [row | {"rules": "Be kind."} for row in rows[:1]] + rows[1:]
+    assert detect(with_system[::-1], given={"system": "rules"}).system == "rules"
+
+
+def test_an_input_that_is_named_is_a_part_of_the_question() -> None:
+    """Beside any question; what is named and has no part in the conversation is refused."""
+    raw = {"prompt": "Who?", "context": "Ada wrote.", "response": "Ada."}
+    assert str(detect([raw], given={})) == "user: prompt, assistant: response"
+    named = detect([raw], given={"input": "context"})
+    assert str(named) == "user: prompt + context, assistant: response"
+    unused = r"data.columns names input: context, which has no part in a conversation of messages: messages, .*leave it"
+    with pytest.raises(DataError, match=unused):
+        detect([raw | {"messages": HELLO}], given={"input": "context", "messages": "messages"})
+
+
 @pytest.mark.parametrize(
     ("given_columns", "sentence"),
     [

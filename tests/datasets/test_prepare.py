@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import orjson
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -197,6 +198,44 @@ def test_too_many_bad_rows_stop_the_stage(tmp_path: Path) -> None:
     ):
         prepare(tmp_path, settings(path, max_quarantine_percentage=20))
     assert not (tmp_path / "data").exists()
+
+
+def test_which_file_comes_first_does_not_decide_what_a_conversation_is(tmp_path: Path) -> None:
+    """Alpaca's input stands in one file only: under either name, nothing of it is lost, and the bytes are the same."""
+    plain = [{"instruction": f"Say {number}", "output": f"{number}"} for number in range(100)]
+    asked = [row | {"instruction": f"Translate {row['output']}", "input": "Bonjour"} for row in plain]
+    prepared = []
+    for number, (first, second) in enumerate(((plain, asked), (asked, plain))):
+        folder = tmp_path / f"{number}"
+        as_lines(folder / "chats" / "a.jsonl", first)
+        as_lines(folder / "chats" / "b.jsonl", second)
+        prepared.append(prepare(folder, settings(folder / "chats")))
+        kept = [row for name in NAMES for row in read(folder / "data" / f"{name}.jsonl")]
+        assert sum("Bonjour" in row["prompt"] for row in kept) == 100
+    assert prepared[0].content_hash == prepared[1].content_hash
+
+
+@pytest.mark.parametrize("beginning", [[{"name": "chats", "version": 1}], [{"messages": []}] * 300])
+def test_a_beginning_without_a_conversation_is_passed_over(tmp_path: Path, beginning: list[Row]) -> None:
+    """A description beside the data, or a few hundred empty rows, are bad rows like others."""
+    as_lines(tmp_path / "chats" / "a.jsonl", beginning + chats(40))
+    as_lines(tmp_path / "chats" / "b.jsonl", chats(400)[100:])
+    as_lines(tmp_path / "chats" / "about.json", [{"name": "chats"}])
+    prepared = prepare(tmp_path, settings(tmp_path / "chats", max_quarantine_percentage=60))
+    assert prepared.counts.quarantined == {"no-messages": len(beginning) + 1}
+
+
+def test_files_may_hold_conversations_in_other_columns(tmp_path: Path) -> None:
+    """One shape is chosen; the rows of the others are in quarantine, whatever their format and the processes."""
+    turns = [{"from": "human", "value": "Hello?"}, {"from": "gpt", "value": "Hi."}]
+    for name, content in (
+        ("a", [row | {"prompt": row["messages"][0]["content"]} for row in chats(60)]),
+        ("b", chats(80)[60:]),
+    ):
+        pq.write_table(pa.Table.from_pylist(content), (tmp_path / f"{name}.parquet"))
+    pq.write_table(pa.Table.from_pylist([{"messages": turns}] * 5), tmp_path / "c.parquet")
+    prepared = prepare(tmp_path / "out", settings(tmp_path / "*.parquet", workers=2))
+    assert (prepared.counts.accepted, prepared.counts.quarantined) == (80, {"not-a-message": 5})
 
 
 def test_too_few_conversations_name_the_setting_to_raise(tmp_path: Path) -> None:

@@ -63,6 +63,13 @@ def test_a_mistake_found_by_another_process_is_raised_here(tmp_path: Path) -> No
         spooled(crew, missing, tmp_path)
 
 
+def test_what_another_process_did_not_expect_is_raised_here_with_its_traceback() -> None:
+    """A mistake of ours is not taken for memory that ran out."""
+    with started(2) as crew, pytest.raises(TypeError) as raised:
+        list(crew.map(len, [(1,)]))
+    assert "function(*arguments)" in "".join(raised.value.__notes__)
+
+
 def test_a_process_that_was_killed_is_told_of(tmp_path: Path) -> None:
     """Memory that ran out looks like this: the message says what to change."""
     with started(2) as crew:

@@ -63,6 +63,6 @@ def _is_plain(batch: RecordBatch, listed: DataType, columns: Columns) -> bool:
 
     if not is_list(listed) or not is_struct(listed.value_type):
         return False
-    fields = [listed.value_type.field(name).type for name in (columns.role, columns.content)]
-    prompt = [batch.schema.field(columns.prompt).type] if columns.prompt else []
-    return all(map(is_string, fields + prompt))
+    turn, row = listed.value_type, batch.schema
+    places = [(turn, columns.role), (turn, columns.content), *([(row, columns.prompt)] if columns.prompt else [])]
+    return all(kind.get_field_index(name) >= 0 and is_string(kind.field(name).type) for kind, name in places)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from pyarrow import RecordBatch
+    from pyarrow import Array, RecordBatch
     from pyarrow.parquet import ParquetFile
 
     from mlops.datasets.columns import Columns
@@ -28,19 +28,23 @@ ROWS: Final = 100
 def open_file(path: Path) -> ParquetFile:
     """Open a Parquet file.
 
-    Raises DataError if it cannot be opened or is none.
+    Raises DataError if it cannot be opened, is none, or has two columns of one name.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     pa.set_memory_pool(pa.system_memory_pool())  # gives back what is freed; mimalloc, the default, keeps 30 MB
     try:
-        return pq.ParquetFile(path, pre_buffer=False)  # its default, True, holds whole files in memory
+        file = pq.ParquetFile(path, pre_buffer=False)  # its default, True, holds whole files in memory
+        names = file.schema_arrow.names
     except OSError as error:
         said = os.strerror(error.errno) if error.errno else error
         raise DataError(f"{path}: {said}; give a file that can be read") from None
     except (pa.ArrowException, UnicodeDecodeError) as error:  # the latter: a column's name is not UTF-8
         raise DataError(f"{path} is no Parquet file, or not all of it ({error}): get it again") from None
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise DataError(f"{path} has two columns {', '.join(twice)}: give each column a name of its own")
+    return file
 
 
 def read(
@@ -97,18 +101,25 @@ def _prompts(batch: RecordBatch) -> list[str | None]:
 def _rows(batch: RecordBatch, places: list[int]) -> list[Any]:
     """Return some rows of a batch; `RecordBatch.take` would import pyarrow.compute, 0.5 s and 40 MB."""
     try:
-        if len(places) == len(batch):
-            columns = [column.to_pylist() for column in batch.columns]
-        else:
-            columns = [[column[place].as_py() for place in places] for column in batch.columns]
+        columns = [_values(column, places) for column in batch.columns]
         return [dict(zip(batch.schema.names, values, strict=True)) for values in zip(*columns, strict=True)]
     except UnicodeDecodeError:
         return [_row(batch.slice(place, 1)) for place in places]
 
 
+def _values(column: Array, places: list[int]) -> list[Any]:
+    """Return some values of a column; None for all if one is what Python has no value for, such as a date in 12000."""
+    try:
+        return column.to_pylist() if len(places) == len(column) else [column[place].as_py() for place in places]
+    except UnicodeDecodeError:
+        raise
+    except (ValueError, KeyError, OverflowError):
+        return [None] * len(places)
+
+
 def _row(row: RecordBatch) -> Any:
     try:
-        return row.to_pylist()[0]
+        return dict(zip(row.schema.names, [_values(column, [0])[0] for column in row.columns], strict=True))
     except UnicodeDecodeError as error:
         return unreadable(
             Reason.NOT_UNICODE, f"a text is not UTF-8 ({error.reason} at byte {error.start})", error.object

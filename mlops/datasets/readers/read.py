@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import chain
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final
+
+from mlops.datasets.columns import recognized
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from mlops.datasets.columns import Columns
     from mlops.datasets.readers.batch import Batch
+    from mlops.datasets.settings import ColumnName
     from mlops.datasets.sources.listing import Format
     from mlops.datasets.sources.shard import Shard
+
+MOST_BATCHES: Final = 100
+"""Batches of a file in which a first conversation is looked for."""
 
 
 def read(
@@ -39,8 +46,17 @@ def read(
     return readers[shard.format](shard, wanted=wanted)
 
 
-def first_rows(shards: Sequence[Shard]) -> list[dict[str, Any]]:
-    """Return the first rows that can be read, as they stand in the source."""
-    batches = chain.from_iterable(read(shard, columns=None, wanted=lambda _: True) for shard in shards)
-    firsts = ([row for _, row in batch.rows if isinstance(row, dict)] for batch in batches)
-    return next((rows for rows in firsts if rows), [])
+def first_rows(whole: Shard, given: Mapping[ColumnName, str], most: int) -> list[dict[str, Any]]:
+    """Return rows near the beginning of a file, as they stand there: those first in which a conversation is recognized.
+
+    `given` is what the settings say of the columns.
+    """
+    batches = islice(read(whole, columns=None, wanted=lambda _: True), MOST_BATCHES)
+    found: list[dict[str, Any]] = []
+    for batch in batches:
+        rows = [row for _, row in batch.rows if isinstance(row, dict)]
+        unknown = [recognized([row], given) is None for row in rows]
+        if not all(unknown):
+            return [row for _, row in sorted(zip(unknown, rows, strict=True), key=itemgetter(0))][:most]
+        found = found or rows
+    return found[:most]

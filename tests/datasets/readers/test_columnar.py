@@ -64,3 +64,6 @@ def test_other_shapes_are_left_to_the_rules() -> None:
     assert sound(batch, ["hi"], Columns(user=("prompt",), assistant="messages")) == [None]
     texts = pa.RecordBatch.from_pylist([{"messages": ["hi", "ho"]}])
     assert sound(texts, [None], plain) == [None]
+    sharegpt = table([{"prompt": "hi", "messages": []}], "from", "value")
+    assert sound(sharegpt, ["hi"], plain) == [None]
+    assert sound(batch.select(["messages"]), [None], plain) == [None]

@@ -70,3 +70,23 @@ def test_what_is_no_parquet_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_text("{}")
     with pytest.raises(DataError, match=r"a\.parquet is no Parquet file"):
         list(read(shard(tmp_path / "a.parquet"), wanted=lambda _: True))
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    """Neither is taken for the other."""
+    table = pa.table([["a"], ["b"]], names=["prompt", "prompt"])
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"a\.parquet has two columns prompt: give each column a name of its own"):
+        list(read(shard(tmp_path / "a.parquet"), wanted=lambda _: True))
+
+
+def test_a_column_that_python_cannot_hold_does_not_matter(tmp_path: Path) -> None:
+    """A date far in the future, or a time zone nobody knows, beside a conversation that is fine, bad text or not."""
+    dates = pa.array([5_000_000, 1], pa.int32()).cast(pa.date32())
+    zoned = pa.array([1, 2], pa.timestamp("us", "US/Nowhere"))
+    texts = pa.array([b"good", b"\xff"], pa.binary()).cast(pa.string(), safe=False)
+    pq.write_table(pa.table({"prompt": texts, "on": dates, "at": zoned}), tmp_path / "a.parquet")
+    [batch] = read(shard(tmp_path / "a.parquet"), wanted=lambda _: True)
+    (_, first), (_, second) = batch.rows
+    assert first == {"prompt": "good", "on": None, "at": None}
+    assert isinstance(second, Unreadable)
