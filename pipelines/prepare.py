@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -25,11 +26,25 @@ DATASETS = Path(__file__).parent.parent / "mlops" / "datasets"
 
 def prepare(context: Context) -> DataAsset:
     """Turn chat conversations into validated splits and register them as a data asset."""
+    context = _pinned(context)
     made = _on_cluster if context.settings.data.where == "cluster" else _here
     card, place = made(context)
     _say(context, card)
     context.say(f"data card {data_card.write(card, context.folder)}")
     return _register(context, card, place)
+
+
+def _pinned(context: Context) -> Context:
+    """Return the context with the version that is the latest now in its place: what is recorded says what was read."""
+    data = context.settings.data
+    if data.asset is None:
+        return context
+    from mlops.workspace.assets import data_version
+
+    name, version = data.asset
+    source = f"azureml:{name}:{data_version(context.workspace, name, version)}"
+    pinned = data.model_copy(update={"source": source})
+    return replace(context, settings=context.settings.model_copy(update={"data": pinned}))
 
 
 def _here(context: Context) -> tuple[DataCard, str]:
@@ -136,8 +151,11 @@ def _register(context: Context, card: DataCard, place: str) -> DataAsset:
 
 
 def _asset_name(source: str) -> str:
-    """Return the last part of a source's name: without kind, revision, version and suffix."""
-    plain = re.sub(r"^(hub|azureml):([^@:]+).*", r"\2", source)
+    """Return the last part of a source's name: without kind, revision, version and suffix.
+
+    What is made of an asset has a name of its own: the youngest version of the asset stays what others read.
+    """
+    plain = re.sub(r"^azureml:([^:]+).*", r"\1-prepared", re.sub(r"^hub:([^@]+).*", r"\1", source))
     return re.sub(r"[^A-Za-z0-9_-]+", "-", PurePath(plain).stem).strip("-") or "conversations"
 
 

@@ -33,11 +33,11 @@ from mlops.errors import DataError
 from mlops.whole import fresh_folder, write_whole, written_whole
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mlops.datasets.overlap.overlap import Example, Leak, Overlap
+    from mlops.datasets.quarantine import Quarantine
     from mlops.datasets.settings import DataSettings, SplitName
     from mlops.datasets.sources.shard import Shard
     from mlops.datasets.workers import Crew
@@ -66,6 +66,13 @@ class Counts:
     sampled_out: int
     contaminated: int
     near_duplicates: int
+
+    def __str__(self) -> str:
+        """Return where the rows went that are in no split."""
+        return (
+            f"of {self.read:,} rows {sum(self.quarantined.values()):,} are bad, {self.duplicates:,} duplicates, "
+            f"{self.sampled_out:,} not in the sample, {self.contaminated + self.near_duplicates:,} overlap with others"
+        )
 
 
 @dataclass(frozen=True)
@@ -103,21 +110,21 @@ def prepare_splits(
         spooled = list(_reported(crew.map(spool_shard, calls), len(shards), show))
     building = fresh_folder(spool / "data")
     merged = merge(_runs(spooled, work), building, spool=spool, rows=settings.rows)
-    reasons, num_bad_left_out = _quarantine(settings, spooled, work, merged, folder)
+    bad = _quarantine(settings, spooled, work, merged, folder)
     train, overlap = _without_overlap(settings, merged, building)
     splits = {name: train if name == "train" else merged.splits[name] for name in SPLITS}
-    _check_sizes(splits)
     counts = Counts(
         read=sum(shard.num_read for shard in spooled),
         accepted=merged.num_seen - merged.num_duplicates,
-        quarantined=dict(sorted(reasons.items())),
+        quarantined=dict(sorted(bad.reasons.items())),
         duplicates=merged.num_duplicates,
         sampled_out=sum(shard.num_sampled_out + shard.num_accepted for shard in spooled)
         - merged.num_seen
-        + num_bad_left_out,
+        + bad.num_left_out,
         contaminated=merged.num_held_out + len(overlap.contamination.lines),
         near_duplicates=len(overlap.near_duplicates.lines),
     )
+    _check_sizes(splits, counts, work.cuts)
     prepared = Prepared(
         splits=splits,
         content_hash=_content_hash(splits),
@@ -178,15 +185,13 @@ def _runs(spooled: Sequence[Spooled], work: Work) -> list[Path]:
 
 def _quarantine(
     settings: DataSettings, spooled: Sequence[Spooled], work: Work, merged: Merged, folder: Path
-) -> tuple[Counter[str], int]:
+) -> Quarantine:
     path = folder.with_name("quarantine.jsonl")
     with written_whole(path) as file:
-        parts = map(work.bad, range(len(spooled)))
-        reasons, num_left_out = quarantine.collect(parts, file, last_key=merged.last_key)
-    num_judged = merged.num_seen + reasons.total()
-    most = settings.max_quarantine_percentage
-    quarantine.check(reasons, num_judged=num_judged, most=most, source=settings.source, quarantine=path)
-    return reasons, num_left_out
+        found = quarantine.collect(map(work.bad, range(len(spooled))), file, last_key=merged.last_key)
+    num_judged, most = merged.num_seen + found.reasons.total(), settings.max_quarantine_percentage
+    quarantine.check(found, num_judged=num_judged, most=most, source=settings.source, quarantine=path)
+    return found
 
 
 def _without_overlap(settings: DataSettings, merged: Merged, building: Path) -> tuple[PreparedSplit, Overlap]:
@@ -196,13 +201,18 @@ def _without_overlap(settings: DataSettings, merged: Merged, building: Path) -> 
     return left_out(train, overlap.lines) if overlap.lines else merged.splits["train"], overlap
 
 
-def _check_sizes(splits: Mapping[SplitName, PreparedSplit]) -> None:
+def _check_sizes(splits: Mapping[SplitName, PreparedSplit], counts: Counts, cuts: Cuts) -> None:
     least: dict[SplitName, int] = {"train": MIN_TRAIN_ROWS, "validation": 1, "test": 1}
+    cut = {"validation": cuts.validation, "test": cuts.test}
     for name, rows in least.items():
         if splits[name].rows < rows:
+            larger = [
+                *(["raise data.percentage or data.rows"] if counts.sampled_out else []),
+                *([f"raise data.{name}_percentage"] if cut.get(name) else []),
+            ]
             raise DataError(
-                f"the {name} split has {splits[name].rows} conversations, it needs at least {rows}: raise "
-                "data.percentage or data.rows" + ("" if name == "train" else f", or data.{name}_percentage")
+                f"the {name} split has {splits[name].rows} conversations, it needs at least {rows}: "
+                f"{', or '.join(larger) or 'give more conversations'} ({counts})"
             )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -49,7 +50,7 @@ class DataSettings(BaseModel):
     percentage: Annotated[float, Field(gt=0, le=100)] | None = None
     rows: Annotated[int, Field(gt=0)] | None = None
     """How many conversations in all, instead of a percentage."""
-    seed: int
+    seed: int = Field(ge=-(2**63), lt=2**63)
     validation_percentage: float = Field(gt=0, lt=50)
     test_percentage: float = Field(gt=0, lt=50)
     max_quarantine_percentage: float = Field(ge=0, le=100)
@@ -72,6 +73,12 @@ class DataSettings(BaseModel):
     def _one_size(self) -> Self:
         if (self.percentage is None) == (self.rows is None):
             raise ValueError("give either percentage or rows, and set the other to null")
+        return self
+
+    @model_validator(mode="after")
+    def _an_asset_has_a_version(self) -> Self:
+        if self.source.startswith("azureml:") and not re.fullmatch("azureml:[^:]+:[^:]+", self.source):
+            raise ValueError("a data asset is azureml:NAME:VERSION, or azureml:NAME:latest for the youngest")
         return self
 
     @model_validator(mode="after")

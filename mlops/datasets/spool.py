@@ -17,7 +17,7 @@ from mlops.datasets import quarantine
 from mlops.datasets.columns import Columns, prompt_id
 from mlops.datasets.readers.batch import Sound, Unreadable
 from mlops.datasets.readers.read import read
-from mlops.datasets.sample import Sample
+from mlops.datasets.sample import KEY_DIGITS, Sample
 from mlops.datasets.split import Cuts, shuffle_answers
 from mlops.datasets.validate import Problem, Reason, problem
 from mlops.whole import write_whole, written_whole
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 RUN_BYTES: Final = 8 << 20
 """What is held in memory to be sorted: half a shard of the usual size."""
+FIRST_KEY: Final = "0" * KEY_DIGITS
 ORDER: Final[tuple[SplitName, ...]] = ("test", "validation", "train")
 """What is held out sorts before train, so that a prompt in both is seen there first."""
 DIGITS: Final = {name: str(digit) for digit, name in enumerate(ORDER)}
@@ -109,10 +110,10 @@ def _spool(shard: Shard, work: Work, runs: _Runs, bad: IO[bytes]) -> Spooled:
             record = _judged(raw, shard, work)
             if isinstance(record, tuple):
                 runs.add(record)
-            elif record is None or not work.sample.takes(key := _bad_key(raw, work)):
+            elif record is None or (key := _bad_key(record, raw, work)) is None:
                 num_sampled_out += 1
             else:
-                bad.write(work.sample.key(key).encode() + _entry(record, raw, shard, number))
+                bad.write(key.encode() + _entry(record, raw, shard, number, mask=work.mask))
     runs.end()
     return Spooled(num_read, num_sampled_out, runs.num_records, runs.num_runs)
 
@@ -159,18 +160,32 @@ def _record(row: Row, shard: Shard, work: Work) -> Record | Problem:
     return f"{key}{DIGITS[split]}".encode(), line
 
 
-def _bad_key(raw: Raw, work: Work) -> str:
-    """Return the text by which a bad row is sampled: its prompt, or how it begins."""
+def _bad_key(found: Problem, raw: Raw, work: Work) -> str | None:
+    """Return the key of a bad row, by its prompt or how it begins, or None if it is not in the sample.
+
+    Where a file breaks off there are more rows than one, so that is in every sample.
+    """
+    if found.reason is Reason.BROKEN_FILE:
+        return FIRST_KEY
     prompt = raw.get(work.columns.prompt) if work.columns.prompt and isinstance(raw, dict) else None
-    return prompt if isinstance(prompt, str) else _shown(raw)
+    text = prompt if isinstance(prompt, str) else _shown(raw)
+    return work.sample.key(text) if work.sample.takes(text) else None
 
 
-def _entry(found: Problem, raw: Raw, shard: Shard, number: int) -> bytes:
-    return quarantine.entry(file=shard.file, row=number, problem=found, value=_shown(raw))
+def _entry(found: Problem, raw: Raw, shard: Shard, number: int, *, mask: bool) -> bytes:
+    value = _shown(raw)
+    if mask:
+        from mlops.datasets import privacy
+
+        value = privacy.mask(value)
+    return quarantine.entry(file=shard.file, row=number, problem=found, value=value)
 
 
 def _shown(raw: Raw) -> str:
-    return raw.value if isinstance(raw, Unreadable) else repr(raw)[: quarantine.SHOWN]
+    try:
+        return raw.value if isinstance(raw, Unreadable) else repr(raw)[: 2 * quarantine.SHOWN]
+    except RecursionError:
+        return "objects within objects, more than can be shown"
 
 
 class _Runs:

@@ -29,8 +29,8 @@ MOST_LETTERS: Final = 64
 """Bytes of a word that tell it from others of the same length."""
 KEPT: Final = np.array([(1 << 8 * size) - 1 for size in range(9)], np.uint64)
 """Masks that keep the first bytes of eight."""
-IDEOGRAPHS: Final = range(0x3040, 0xA000)
-"""Kana and Han: written without spaces, so each is a word of its own."""
+UNSPACED: Final = (range(0x0E00, 0x0F00), range(0x1000, 0x10A0), range(0x1780, 0x1800), range(0x3040, 0xA000))
+"""Thai and Lao, Burmese, Khmer, Kana and Han: written without spaces, so each character is a word of its own."""
 
 
 class _Spelling(dict[int, str]):
@@ -41,7 +41,8 @@ class _Spelling(dict[int, str]):
         if unicodedata.category(character)[0] not in "LMN":
             spelled = " "
         else:
-            spelled = f" {character} " if point in IDEOGRAPHS else character.casefold()
+            is_word = any(point in script for script in UNSPACED)
+            spelled = f" {character} " if is_word else character.casefold()
         self[point] = spelled
         return spelled
 

@@ -149,6 +149,12 @@ def register_data(
     return f"azureml:{name}:{version}", str(asset.path).rstrip("/")
 
 
+def data_version(workspace: Workspace, name: str, version: str) -> str:
+    """Return the version that a data asset has, which `latest` stands for; raise AzureError if there is none."""
+    with azure_errors(f"find data asset {name}:{version}"), quiet():
+        return str(workspace.ml.data.get(name, **_which(version)).version)
+
+
 def download_data(workspace: Workspace, name: str, version: str, cache: Path) -> Path:
     """Download a data asset below a folder, once; return its own folder there, or the file in it if the asset is one.
 

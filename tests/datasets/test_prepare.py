@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import random
 from collections import Counter
@@ -200,6 +201,36 @@ def test_too_many_bad_rows_stop_the_stage(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+def test_a_file_that_breaks_off_ends_the_stage(tmp_path: Path) -> None:
+    """Half a download is one bad row and a thousand lost ones: it is named, whatever is sampled."""
+    path = tmp_path / "chats.jsonl.gz"
+    path.write_bytes(gzip.compress(as_lines(tmp_path / "chats", chats(4000)).read_bytes())[:-2000])
+    with pytest.raises(
+        DataError, match=r"chats\.jsonl\.gz, row \d+: the compressed data breaks off .* Get the file again"
+    ):
+        prepare(tmp_path, settings(path, percentage=10, max_quarantine_percentage=99))
+    assert not (tmp_path / "data").exists()
+    prepared = prepare(tmp_path, settings(path, percentage=None, rows=100, max_quarantine_percentage=100))
+    assert prepared.counts.quarantined == {"broken-file": 1}
+
+
+def test_what_is_in_quarantine_is_masked(tmp_path: Path) -> None:
+    """A bad row is shown to people, and goes where the report goes."""
+    bad = {"messages": [{"role": "user", "content": "write to jane.doe@contoso.com"}]}
+    path = as_lines(tmp_path / "chats.jsonl", [*chats(40), bad])
+    for mask, is_shown in ((True, False), (False, True)):
+        prepare(tmp_path, settings(path, mask=mask))
+        [row] = read(tmp_path / "quarantine.jsonl")
+        assert ("jane.doe" in row["value"], "<EMAIL>" in row["value"]) == (is_shown, not is_shown)
+
+
+def test_what_is_nested_a_thousand_times_is_one_bad_row(tmp_path: Path) -> None:
+    """It cannot even be shown."""
+    path = as_lines(tmp_path / "chats.jsonl", chats(40))
+    path.write_bytes(path.read_bytes() + b'{"messages": ' + b"[" * 900 + b"]" * 900 + b"}\n")
+    assert prepare(tmp_path, settings(path)).counts.quarantined == {"not-a-message": 1}
+
+
 def test_which_file_comes_first_does_not_decide_what_a_conversation_is(tmp_path: Path) -> None:
     """Alpaca's input stands in one file only: under either name, nothing of it is lost, and the bytes are the same."""
     plain = [{"instruction": f"Say {number}", "output": f"{number}"} for number in range(100)]
@@ -240,7 +271,10 @@ def test_files_may_hold_conversations_in_other_columns(tmp_path: Path) -> None:
 
 def test_too_few_conversations_name_the_setting_to_raise(tmp_path: Path) -> None:
     """An empty split is found here, not an hour later on a GPU."""
-    with pytest.raises(DataError, match=r"it needs at least 10: raise data\.percentage or data\.rows"):
+    with pytest.raises(DataError, match=r"it needs at least 10: raise data\.percentage or data\.rows \(of 40 rows"):
+        prepare(tmp_path, settings(as_lines(tmp_path / "chats.jsonl", chats(40)), percentage=5))
+    few = r"train split has \d conversations, .* give more conversations \(of 4 rows 0 are bad, 0 duplicates, 0 not in"
+    with pytest.raises(DataError, match=few):
         prepare(tmp_path, settings(as_lines(tmp_path / "chats.jsonl", chats(4))))
 
 

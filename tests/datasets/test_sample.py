@@ -18,14 +18,14 @@ def sample(seed: int, percentage: float) -> Sample:
     return Sample.of(DataSettings(seed=seed, percentage=percentage, **rest))
 
 
-@given(seed=st.integers(), percentages=st.tuples(st.floats(0.1, 100), st.floats(0.1, 100)))
+@given(seed=st.integers(-(2**63), 2**63 - 1), percentages=st.tuples(st.floats(0.1, 100), st.floats(0.1, 100)))
 def test_a_smaller_percentage_takes_a_part_of_a_larger_one(seed: int, percentages: tuple[float, float]) -> None:
     """1 % is a part of 5 %, and 5 % of 100 %, with every seed."""
     small, large = (sample(seed, percentage) for percentage in sorted(percentages))
     assert all(large.takes(prompt) for prompt in PROMPTS[:200] if small.takes(prompt))
 
 
-@given(seed=st.integers(), percentage=st.floats(0.1, 100))
+@given(seed=st.integers(-(2**63), 2**63 - 1), percentage=st.floats(0.1, 100))
 def test_about_so_many_are_taken(seed: int, percentage: float) -> None:
     """A sample is uniform: within five standard deviations of the share that was asked for."""
     taken = sum(map(sample(seed, percentage).takes, PROMPTS))

@@ -33,6 +33,8 @@ def test_any_share_may_be_asked_for(percentage: str) -> None:
         ({"PERCENTAGE": "null"}, "give either percentage or rows, and set the other to null"),
         ({"ROWS": "10"}, "give either percentage or rows, and set the other to null"),
         ({"MAX_TOKENS": "4096"}, "max_tokens needs a tokenizer to count them with"),
+        ({"SOURCE": "azureml:chats"}, "a data asset is azureml:NAME:VERSION, or azureml:NAME:latest for the youngest"),
+        ({"SEED": str(2**70)}, f"data.seed = {2**70}: Input should be less than {2**63}"),
         ({"SPLITS__EVAL": "x"}, "Input should be 'train', 'validation' or 'test'"),
     ],
 )

@@ -43,6 +43,7 @@ def test_case_and_punctuation_do_not_matter() -> None:
     assert spelled("Don't PANIC - it's 42!") == spelled("don t panic it s 42")
     assert spelled("\u00c9t\u00e9\u2026 na\u00efve\u201d") == spelled("\u00e9t\u00e9 na\u00efve")
     assert len(spelled("\u4f60\u597d\uff0c\u4e16\u754c")) == 4  # Han: a word each
+    assert len(spelled("\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35")) == 6  # Thai: a word each, too
     assert (
         len(spelled("\u0928\u092e\u0938\u094d\u0924\u0947 \u0926\u0941\u0928\u093f\u092f\u093e")) == 2
     )  # vowel signs belong to the word

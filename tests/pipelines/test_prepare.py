@@ -77,4 +77,20 @@ def test_a_data_asset_is_a_source(first: Released) -> None:
     everything = {"MLOPS_DATA__PERCENTAGE": "100", "MLOPS_DATA__NEAR_DUPLICATES": "null"}
     result = first.site.program("prepare", "reread", MLOPS_DATA__SOURCE=source, **everything)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert first.site.record("reread", "prepare").test.rows == first["prepare"].test.rows
+    reread = first.site.record("reread", "prepare")
+    assert (reread.source, reread.test.rows) == (source, first["prepare"].test.rows)
+
+
+def test_the_latest_version_of_an_asset_stays_what_others_read(first: Released) -> None:
+    """What is prepared of it is another asset; the record names the version that was the latest."""
+    name = first["prepare"].name
+    variables = {"MLOPS_DATA__SOURCE": f"azureml:{name}:latest", "MLOPS_DATA__PERCENTAGE": "90"}
+    made = []
+    for run in ("once", "again"):
+        result = first.site.program("prepare", run, **variables)
+        assert result.returncode == 0, result.stdout + result.stderr
+        made.append(first.site.record(run, "prepare"))
+    assert made[0] == made[1]
+    assert made[0].name == f"{name}-prepared"
+    assert made[0].source.startswith(f"azureml:{name}:")
+    assert not made[0].source.endswith("latest")

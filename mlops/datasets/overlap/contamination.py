@@ -13,7 +13,7 @@ from mlops.datasets.overlap.benchmark import read_texts
 from mlops.datasets.overlap.overlap import Contamination, Leak
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -32,13 +32,19 @@ NUM_EXAMPLES, EXCERPT = 5, 300
 
 
 def contaminated(
-    train: Path, *, held_out: Sequence[Path], benchmarks: Sequence[Path] = (), ngram: int = 13
+    train: Path,
+    *,
+    held_out: Sequence[Path],
+    benchmarks: Sequence[Path] = (),
+    ngram: int = 13,
+    without: Collection[int] = (),
 ) -> Contamination:
     """Return the training rows that share a run of words with a held-out conversation or a benchmark's text.
 
     A text with fewer words than a run, but at least four, is compared whole: with whole conversations and messages.
     A run of a held-out conversation that is in more than ten training rows is a phrase and does not count; a run of
-    a benchmark always does. Raises DataError for a benchmark file that cannot be read.
+    a benchmark always does. Rows `without` which train goes on are not looked at. Raises DataError for a benchmark
+    file that cannot be read.
     """
     lines = index(train)
     sources = [
@@ -46,11 +52,14 @@ def contaminated(
         *(_Source(path.name, _text_runs(path, ngram), len(lines), most_rows=len(lines)) for path in benchmarks),
     ]
     slots = _Slots([source.runs for source in sources])
+    stays = np.ones(len(lines), np.bool_)
+    stays[list(without)] = False
     for block in lines.blocks():
         found, rows = _runs(block.rows(), ngram)
-        known = slots.may_hold(found)
+        rows += block.first
+        known = slots.may_hold(found) & stays[rows]
         for source in sources:
-            source.meet(found[known], rows[known] + block.first)
+            source.meet(found[known], rows[known])
     leaked = {source.name: source.leaked() for source in sources}
     examples = (_leak(source, line, lines, ngram) for source in sources for line in leaked[source.name][:NUM_EXAMPLES])
     return Contamination(

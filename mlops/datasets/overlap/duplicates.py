@@ -16,7 +16,7 @@ from mlops.datasets.lines import index, texts
 from mlops.datasets.overlap.overlap import Example, NearDuplicates, Twin
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -42,8 +42,8 @@ NUM_EXAMPLES, EXCERPT = 5, 300
 ALONE: Final = -1
 
 
-def near_duplicates(path: Path, *, threshold: float, without: Collection[int] = (), workers: int = 1) -> NearDuplicates:
-    """Return the rows of a JSON Lines file that are nearly an earlier row that stays; those `without` are out already.
+def near_duplicates(path: Path, *, threshold: float, workers: int = 1) -> NearDuplicates:
+    """Return the rows of a JSON Lines file that are nearly an earlier row that stays.
 
     Two rows are near duplicates if the Jaccard similarity of their sets of three-word runs is at least the threshold.
     MinHash and banding propose pairs (Broder 1997; Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, 3.4);
@@ -51,7 +51,6 @@ def near_duplicates(path: Path, *, threshold: float, without: Collection[int] = 
     """
     lines = index(path)
     bands = _bands(lines, size=band_size(threshold), workers=workers)
-    bands[list(without)] = 0
     twins = tuple(_twins(_groups(bands), lines, threshold))
     least_alike = sorted(twins, key=lambda twin: (twin.similarity, twin.line))
     examples = (_example(twin, lines) for twin in least_alike[:NUM_EXAMPLES])

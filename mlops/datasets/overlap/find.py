@@ -14,16 +14,19 @@ if TYPE_CHECKING:
 
 
 def find_overlap(train: Path, *, held_out: Sequence[Path], settings: DataSettings, workers: int) -> Overlap:
-    """Return what the settings ask to leave out of train; raise DataError for a benchmark that cannot be read."""
+    """Return what the settings ask to leave out of train; raise DataError for a benchmark that cannot be read.
+
+    Near duplicates go first: a test's text that is in many of them would pass for a phrase, and one of them stays.
+    """
+    twins = NearDuplicates((), ())
+    if settings.near_duplicates:
+        from mlops.datasets.overlap.duplicates import near_duplicates
+
+        twins = near_duplicates(train, threshold=settings.near_duplicates, workers=workers)
     leaked = Contamination(frozenset(), {}, ())
     if settings.contamination:
         from mlops.datasets.overlap.contamination import contaminated
 
         ngram, benchmarks = settings.contamination.ngram, settings.contamination.benchmarks
-        leaked = contaminated(train, held_out=held_out, benchmarks=benchmarks, ngram=ngram)
-    twins = NearDuplicates((), ())
-    if settings.near_duplicates:
-        from mlops.datasets.overlap.duplicates import near_duplicates
-
-        twins = near_duplicates(train, threshold=settings.near_duplicates, without=leaked.lines, workers=workers)
+        leaked = contaminated(train, held_out=held_out, benchmarks=benchmarks, ngram=ngram, without=twins.lines)
     return Overlap(leaked, twins)

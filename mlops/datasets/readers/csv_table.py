@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from mlops.datasets.readers.batch import Batch, NumberedRow, Unreadable, batches, unreadable
 from mlops.datasets.readers.stream import BrokenFileError, open_text
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 MAX_CHARACTERS = 64 << 20
 """A cell longer than this is no text, but a quote that is never closed."""
+
+OPEN_AT_END: Final = "unexpected end of data"
+"""What the parser says when the file ends within quotes."""
 
 
 def read(shard: Shard, *, wanted: Callable[[str], bool]) -> Iterator[Batch]:
@@ -54,6 +57,10 @@ def _rows(records: Reader, header: list[str]) -> Iterator[NumberedRow]:
         except StopIteration:
             return
         except csv.Error as error:
+            if str(error) == OPEN_AT_END:
+                message = f"a quote is open from line {first_line} on: the rows behind it cannot be told apart"
+                yield number, unreadable(Reason.BROKEN_FILE, message, "")
+                return
             message = f"lines {first_line} to {records.line_num} are no record ({error}): is a quote left open?"
             yield number, unreadable(Reason.NOT_CSV, message, "")
         except BrokenFileError as error:

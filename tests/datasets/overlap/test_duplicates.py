@@ -65,13 +65,6 @@ def test_only_rows_with_a_twin_that_stays_are_left_out(tmp_path: Path) -> None:
     assert [(twin.line, twin.kept) for twin in found.twins] == [(1, 0)]
 
 
-def test_what_is_out_already_is_nobodys_twin(tmp_path: Path) -> None:
-    """A row that is left out for another reason takes none with it."""
-    path = write(tmp_path / "train.jsonl", [["how do you do", "very well"]] * 3)
-    assert near_duplicates(path, threshold=0.9).lines == {1, 2}
-    assert near_duplicates(path, threshold=0.9, without={0}).lines == {2}
-
-
 def test_what_people_say_alike_is_alike(tmp_path: Path) -> None:
     """Case, punctuation and system messages make no difference; rows without words are never twins."""
     path = write(

@@ -26,13 +26,13 @@ def write(path: Path, texts: list[str]) -> Path:
         ({}, set(), set()),
         ({"contamination": {"ngram": 13}}, {0, 1}, set()),
         ({"near_duplicates": 0.8}, set(), {1, 3}),
-        ({"contamination": {"ngram": 13}, "near_duplicates": 0.8}, {0, 1}, {3}),
+        ({"contamination": {"ngram": 13}, "near_duplicates": 0.8}, {0}, {1, 3}),
     ],
 )
 def test_a_row_is_left_out_for_one_reason(
     tmp_path: Path, asked: dict[str, object], contaminated: set[int], near_duplicates: set[int]
 ) -> None:
-    """Only what the settings ask for; a row that shares test text is no near duplicate as well."""
+    """Only what the settings ask for; a near duplicate does not share test text as well."""
     train = write(tmp_path / "train.jsonl", [LEAKED, LEAKED.upper(), "how are you today", "How are you today?"])
     test = write(tmp_path / "test.jsonl", [LEAKED])
     sizes = {"percentage": 100, "validation_percentage": 5, "test_percentage": 5, "max_quarantine_percentage": 0}
@@ -41,3 +41,17 @@ def test_a_row_is_left_out_for_one_reason(
     assert found.contamination.lines == contaminated
     assert found.near_duplicates.lines == near_duplicates
     assert found.lines == contaminated | near_duplicates
+
+
+def test_what_comes_nearly_twenty_times_does_not_pass_for_a_phrase(tmp_path: Path) -> None:
+    """Of all its near copies one stays in train, and that one holds what the model will be judged by."""
+    train = write(
+        tmp_path / "train.jsonl", [f"{LEAKED} {LEAKED} number {copy}" for copy in range(20)] + ["hello there"]
+    )
+    test = write(tmp_path / "test.jsonl", [LEAKED])
+    sizes = {"percentage": 100, "validation_percentage": 5, "test_percentage": 5, "max_quarantine_percentage": 0}
+    asked = {"contamination": {"ngram": 13}, "near_duplicates": 0.7}
+    settings = DataSettings.model_validate({"source": "chitchat", "seed": 0, **sizes, **asked})
+    found = find_overlap(train, held_out=[test], settings=settings, workers=1)
+    assert found.lines == set(range(20))
+    assert found.contamination.lines == {0}

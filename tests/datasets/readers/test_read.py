@@ -234,6 +234,7 @@ def test_a_truncated_file_says_where_it_ends(tmp_path: Path, compress: Callable[
         (b'[{"a": 1}, nope, {"a": 1}]', [Reason.NO_MESSAGES, Reason.BROKEN_FILE]),
         (b'[{"a": 1}', [Reason.BROKEN_FILE]),
         (b'[{"a": 1}] [{"b": 2}]', [Reason.NO_MESSAGES, Reason.BROKEN_FILE]),
+        (b'[{"a": 1}, {"a": ' + b"9" * 5000 + b"}]", [Reason.NO_MESSAGES, Reason.BROKEN_FILE]),
         (b"[]", []),
         (b"", []),
     ],
@@ -254,10 +255,10 @@ def test_a_line_without_end_is_not_held_in_memory(tmp_path: Path, monkeypatch: p
 
 
 def test_records_of_another_width(tmp_path: Path) -> None:
-    """A comma too many shifts cells: the record is refused, not guessed at; so is what an open quote swallows."""
+    """A comma too many shifts cells: the record is refused, not guessed at; an open quote swallows the rest."""
     path = tmp_path / "wide.csv"
     path.write_text('prompt,messages\nx,y,z\nx\nx,"y"z\n\nx,[]\nx,"never closed\nx,[]\n')
-    wrong = [Reason.WRONG_CELLS, Reason.WRONG_CELLS, Reason.NOT_CSV, Reason.NO_MESSAGES, Reason.NOT_CSV]
+    wrong = [Reason.WRONG_CELLS, Reason.WRONG_CELLS, Reason.NOT_CSV, Reason.NO_MESSAGES, Reason.BROKEN_FILE]
     assert judged(whole(path)) == list(enumerate(wrong, start=1))
 
 
