@@ -20,7 +20,7 @@ import orjson
 from mlops.datasets import quarantine
 from mlops.datasets.columns import detect
 from mlops.datasets.merge import Merged, PreparedSplit, left_out, merge
-from mlops.datasets.overlap.find import find_overlap
+from mlops.datasets.overlap.find import check_benchmarks, find_overlap
 from mlops.datasets.readers.cut import cut
 from mlops.datasets.readers.read import first_rows
 from mlops.datasets.sample import Sample
@@ -101,6 +101,7 @@ def prepare_splits(
     of an `azureml:` source; `show` takes a line now and then. Raises DataError if the source cannot be read, if too
     many rows are bad, if a split is left too small, or if the disk is full.
     """
+    check_benchmarks(settings)
     with started(settings.workers or num_cores()) as crew:
         source = open_source(settings, cache=cache, asset=asset)
         shards = _shards(source, crew)

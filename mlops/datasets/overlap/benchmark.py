@@ -21,7 +21,8 @@ def read_texts(path: Path) -> Iterator[str]:
     try:
         with path.open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, start=1):
-                yield from _strings(_parsed(line, path, number)) if path.suffix == ".jsonl" else [line]
+                if not line.isspace():
+                    yield from _strings(_parsed(line, path, number)) if path.suffix == ".jsonl" else [line]
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
             f"data.contamination.benchmarks: {path} cannot be read ({error}); give text, or .jsonl"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlops.datasets.overlap.benchmark import read_texts
 from mlops.datasets.overlap.overlap import Contamination, NearDuplicates, Overlap
 
 if TYPE_CHECKING:
@@ -11,6 +12,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlops.datasets.settings import DataSettings
+
+
+def check_benchmarks(settings: DataSettings) -> None:
+    """Raise DataError for a benchmark that cannot be read: now, and not when all else has been read."""
+    for path in settings.contamination.benchmarks if settings.contamination else ():
+        for _ in read_texts(path):
+            pass
 
 
 def find_overlap(train: Path, *, held_out: Sequence[Path], settings: DataSettings, workers: int) -> Overlap:

@@ -52,7 +52,10 @@ def open_source(settings: DataSettings, *, cache: Path, asset: Path | None = Non
     if name.startswith("azureml:") and asset is None:
         raise DataError(f"data.source {name}: a data asset must be downloaded before it is read")
     revision = name.rpartition(":")[2] if asset else None
-    return _local(name, asset or Path(name).expanduser(), revision, settings.splits)
+    try:
+        return _local(name, asset or Path(name).expanduser(), revision, settings.splits)
+    except (OSError, RuntimeError) as error:  # the latter: `~` of a user who is not here
+        raise DataError(f"data.source {name:.200}: {error}; give {SCHEMES}") from None
 
 
 def _chitchat() -> Source:

@@ -87,7 +87,7 @@ def test_benchmarks_are_text_or_json_lines(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b'{"a": "b"}\n{"a": \n', "quiz.jsonl, line 2: must be JSON"), (b"\xff\n", "quiz.jsonl cannot be read")],
+    [(b'{"a": "b"}\n\n{"a": \n', "quiz.jsonl, line 3: must be JSON"), (b"\xff\n", "quiz.jsonl cannot be read")],
 )
 def test_a_benchmark_that_cannot_be_read_is_named(tmp_path: Path, content: bytes, message: str) -> None:
     """The message says which file and line, and which setting."""

@@ -9,6 +9,8 @@ import pytest
 
 from mlops.datasets.overlap.find import find_overlap
 from mlops.datasets.settings import DataSettings
+from mlops.errors import DataError
+from tests.datasets.preparation import prepare, settings
 
 LEAKED = "a conversation of more than thirteen words that is in train and in test at the same time"
 
@@ -36,8 +38,8 @@ def test_a_row_is_left_out_for_one_reason(
     train = write(tmp_path / "train.jsonl", [LEAKED, LEAKED.upper(), "how are you today", "How are you today?"])
     test = write(tmp_path / "test.jsonl", [LEAKED])
     sizes = {"percentage": 100, "validation_percentage": 5, "test_percentage": 5, "max_quarantine_percentage": 0}
-    settings = DataSettings.model_validate({"source": "chitchat", "seed": 0, **sizes, **asked})
-    found = find_overlap(train, held_out=[test], settings=settings, workers=1)
+    of = DataSettings.model_validate({"source": "chitchat", "seed": 0, **sizes, **asked})
+    found = find_overlap(train, held_out=[test], settings=of, workers=1)
     assert found.contamination.lines == contaminated
     assert found.near_duplicates.lines == near_duplicates
     assert found.lines == contaminated | near_duplicates
@@ -51,7 +53,14 @@ def test_what_comes_nearly_twenty_times_does_not_pass_for_a_phrase(tmp_path: Pat
     test = write(tmp_path / "test.jsonl", [LEAKED])
     sizes = {"percentage": 100, "validation_percentage": 5, "test_percentage": 5, "max_quarantine_percentage": 0}
     asked = {"contamination": {"ngram": 13}, "near_duplicates": 0.7}
-    settings = DataSettings.model_validate({"source": "chitchat", "seed": 0, **sizes, **asked})
-    found = find_overlap(train, held_out=[test], settings=settings, workers=1)
+    of = DataSettings.model_validate({"source": "chitchat", "seed": 0, **sizes, **asked})
+    found = find_overlap(train, held_out=[test], settings=of, workers=1)
     assert found.lines == set(range(20))
     assert found.contamination.lines == {0}
+
+
+def test_a_benchmark_that_is_not_there_is_missed_before_anything_is_read(tmp_path: Path) -> None:
+    """An hour of reading is not spent for a name that is misspelled."""
+    of = settings(tmp_path / "nowhere.jsonl", contamination={"ngram": 13, "benchmarks": [tmp_path / "quiz.txt"]})
+    with pytest.raises(DataError, match=r"data\.contamination\.benchmarks: .*quiz\.txt cannot be read"):
+        prepare(tmp_path, of)

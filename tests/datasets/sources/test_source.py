@@ -195,6 +195,8 @@ def test_the_fingerprint_changes_with_the_files(tmp_path: Path) -> None:
     ("name", "content", "sentence"),
     [
         ("nowhere.jsonl", None, r"nowhere.jsonl: No such file or directory; give `hub:OWNER/NAME@REVISION`"),
+        ("~nobody-of-that-name/chats.jsonl", None, r"Could not determine home directory.*; give `hub:"),
+        ("x" * 5000, None, r"File name too long"),
         ("chats.docx", b"x", r"chats.docx is of no format that can be read; give jsonl, json, csv, tsv or parquet"),
         ("half.parquet", parquet()[:-20], r"half.parquet is no Parquet file, or not all of it"),
         ("a.jsonl.gz", b"not gzip", r"a.jsonl.gz: the compressed data breaks off .* at its beginning"),
@@ -208,4 +210,4 @@ def test_what_cannot_be_read_gets_a_sentence(tmp_path: Path, name: str, content:
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=sentence):
-        numbered(open_source(settings(tmp_path / name), cache=tmp_path).files)
+        numbered(open_source(settings(name if name.startswith("~") else tmp_path / name), cache=tmp_path).files)
