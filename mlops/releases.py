@@ -10,12 +10,14 @@ from mlops.errors import InputError, RecordError
 from mlops.layers import said, variable
 from mlops.records import STAGES
 from mlops.records.record import Frozen
-from mlops.stage import RUNS
+from mlops.stage import RUNS, standing
 from mlops.whole import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from mlops.records import Record
 
 FILE: Final = "release.json"
 SECTIONS: Final = {stage: "data" if stage == "prepare" else stage for stage in STAGES}
@@ -64,5 +66,14 @@ def find(run: str, folder: Path = RUNS) -> Release:
 
 
 def done(run: str, folder: Path = RUNS) -> set[str]:
-    """Return the stages that have left a record of a run."""
-    return {stage for stage in STAGES if (folder / run / f"{stage}.json").is_file()}
+    """Return the stages of a run whose records stand, each made from the one before.
+
+    Raises RecordError if one was changed.
+    """
+    found: dict[str, Record] = {}
+    for stage in STAGES:
+        record = standing(folder / run, stage, *[*found.values()][-1:])
+        if record is None:
+            break
+        found[stage] = record
+    return set(found)

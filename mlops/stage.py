@@ -12,10 +12,10 @@ import re
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar, cast
 
 from rich.console import Console
 
@@ -23,7 +23,7 @@ from mlops import github
 from mlops import settings as settings_module
 from mlops.errors import INTERRUPTED, InputError, MlopsError, RecordError, Refusal
 from mlops.layers import variable
-from mlops.records import STAGES, Record, seal, unseal
+from mlops.records import STAGES, Record, chain, seal, unseal
 from mlops.reports import tables
 from mlops.reports.sentences import say
 from mlops.whole import NO_SPACE, write_whole
@@ -45,13 +45,14 @@ RUN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,39}")
 
 @dataclass(frozen=True)
 class Context:
-    """What every stage is given beside its record."""
+    """What every stage is given beside its record; of a run that is resumed, what is done is not done again."""
 
     environment: str
     run: str
     folder: Path
     settings: Settings
     console: Console
+    resumed: bool = False
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -74,16 +75,25 @@ def main(stage: Callable[Concatenate[Context, P], R], *, switches: Sequence[str]
     run(after_the_one_before, description=stage.__doc__, switches=switches)
 
 
-def run(program: Callable[[Context], object], *, description: str | None, switches: Sequence[str] = ()) -> None:
+def run(
+    program: Callable[[Context], object],
+    *,
+    description: str | None,
+    switches: Sequence[str] = (),
+    resumable: bool = False,
+) -> None:
     """Parse the command line all programs share, run the program, and exit with its code.
 
-    A switch is a setting such as `finetune.detach`, which `--detach` makes true.
+    A switch is a setting such as `finetune.detach`, which `--detach` makes true; what is resumable has `--resume`, too.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--environment", required=True, help="which settings: local, dev or prod")
     parser.add_argument("--run", required=True, help="name of the run; its records are kept under runs/<run>/")
     for switch in switches:
         parser.add_argument(f"--{switch.rpartition('.')[2]}", dest=switch, action="store_true", help=f"set {switch}")
+    parser.set_defaults(resume=False)
+    if resumable:
+        parser.add_argument("--resume", action="store_true", help="stages that are done are not done again")
     arguments = parser.parse_args()
     on = [switch for switch in switches if getattr(arguments, switch)]
     variables = os.environ | {variable(switch): "true" for switch in on}
@@ -91,7 +101,8 @@ def run(program: Callable[[Context], object], *, description: str | None, switch
     # Continuous integration cancels with SIGTERM: what Ctrl-C undoes, that undoes, too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        program(_context(arguments.environment, arguments.run, console, variables=variables))
+        context = _context(arguments.environment, arguments.run, console, variables=variables)
+        program(replace(context, resumed=arguments.resume))
     except KeyboardInterrupt:
         console.print("interrupted", style="red")
         sys.exit(INTERRUPTED)
@@ -108,13 +119,15 @@ def run(program: Callable[[Context], object], *, description: str | None, switch
 
 
 def perform(stage: Callable[Concatenate[Context, P], R], context: Context, /, *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run a stage and write its record, last and atomically.
+    """Run a stage and write its record, last and atomically; return the kept one if the run is resumed and it stands.
 
     Raises Refusal after that if the record says that the path ends here.
     """
-    name, number = stage.__name__, list(STAGES).index(stage.__name__) + 1
-    summary = (stage.__doc__ or "").splitlines()[0]
-    context.console.print(f"[bold]\\[{number}/{len(STAGES)}] {name}[/bold]  {summary}", highlight=False)
+    name = stage.__name__
+    if context.resumed and (kept := standing(context.folder, name, *args)):  # type: ignore[arg-type]  # records
+        _announce(context, name, "done before")
+        return cast("R", kept)
+    _announce(context, name, (stage.__doc__ or "").splitlines()[0])
     start = time.monotonic()
     record = stage(context, *args, **kwargs)
     _keep(context.folder, name, seal(record))
@@ -124,6 +137,24 @@ def perform(stage: Callable[Concatenate[Context, P], R], context: Context, /, *a
         tables.note(f"**{name}**: {record.refusal}")
         raise Refusal(f"{name}: {record.refusal}")
     return record
+
+
+def _announce(context: Context, stage: str, text: str) -> None:
+    number = list(STAGES).index(stage) + 1
+    context.console.print(f"[bold]\\[{number}/{len(STAGES)}] {stage}[/bold]  {text}", highlight=False)
+
+
+def standing(folder: Path, stage: str, *before: Record) -> Record | None:
+    """Return the record that a stage left, if it refuses nothing and was made from the very one before; else None.
+
+    Raises RecordError if it was changed.
+    """
+    if not (folder / f"{stage}.json").is_file():
+        return None
+    record = load(folder, stage)
+    held = [*chain(record).values()][-2:-1]
+    is_made_from_it = [each.digest for each in held] == [each.digest for each in before]
+    return record if is_made_from_it and record.refusal is None else None
 
 
 def _keep(folder: Path, stage: str, content: bytes) -> None:

@@ -46,4 +46,9 @@ def _show(context: Context, record: Rollout) -> None:
 
 
 if __name__ == "__main__":
-    stage.run(lambda context: _show(context, release(context)), description=release.__doc__, switches=SWITCHES)
+    stage.run(
+        lambda context: _show(context, release(context)),
+        description=release.__doc__,
+        switches=SWITCHES,
+        resumable=True,
+    )

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from mlops import releases
+from mlops.commands import runs
 from mlops.errors import InputError, RecordError
 from mlops.layers import said
+from mlops.records import STAGES, Record, seal
+from tests.studio.conftest import keep, record, rolled_out
 
 BEGAN = {"MLOPS_DATA__PERCENTAGE": "5", "MLOPS_FINETUNE__TRAINING__NUM_TRAIN_EPOCHS": "2"}
 ONCE = {"MLOPS_FINETUNE__DETACH": "true", "MLOPS_NOTIFY__WEBHOOK": "https://secret", "MLOPS_WORKSPACE__NAME": "mine"}
@@ -25,11 +28,27 @@ def test_a_release_goes_on_with_the_variables_it_began_with(tmp_path: Path) -> N
     assert "secret" not in (tmp_path / "r" / releases.FILE).read_text()
 
 
-def test_stages_that_are_not_done_may_be_told_something_else() -> None:
-    """Training that failed is mended by other parameters; an inconclusive candidate passes by an override."""
+@pytest.mark.parametrize(
+    ("last", "now"),
+    [
+        (record("prepare", None), {"MLOPS_FINETUNE__TRAINING__NUM_TRAIN_EPOCHS": "1"}),
+        (rolled_out(verdict="inconclusive"), {"MLOPS_GATE__OVERRIDE": "agreed"}),
+        (rolled_out(phase="ROLLED_BACK"), {"MLOPS_ROLLOUT__FORCE": "true"}),
+    ],
+)
+def test_stages_that_are_not_done_may_be_told_something_else(tmp_path: Path, last: Record, now: dict[str, str]) -> None:
+    """Training that failed is mended by other parameters, doubt by an override; who refused is not done, either."""
+    keep(tmp_path, "r", last)
     release = releases.Release(environment="dev", said=said(BEGAN))
-    now = {"MLOPS_FINETUNE__TRAINING__NUM_TRAIN_EPOCHS": "1", "MLOPS_GATE__OVERRIDE": "agreed"}
-    assert release.again(now, done={"prepare"}) == BEGAN | now
+    assert release.again(now, done=releases.done("r", tmp_path)) == BEGAN | now
+
+
+def test_what_is_done_stands_on_what_was_done_before(tmp_path: Path) -> None:
+    """A record that was made from another one than lies there now was left by somebody else's work."""
+    keep(tmp_path, "r", rolled_out())
+    assert releases.done("r", tmp_path) == set(STAGES)
+    (tmp_path / "r" / "finetune.json").write_bytes(seal(record("finetune", record("prepare", None), name="other")))
+    assert releases.done("r", tmp_path) == {"prepare"}
 
 
 @pytest.mark.parametrize(("began", "told"), [({}, "without it"), (BEGAN, "with 5")])
@@ -54,6 +73,34 @@ def test_resume_hands_on_what_was_kept(tmp_path: Path) -> None:
     told, variable, *message = resumed.stdout.splitlines()
     assert (told, variable) == ("run r goes on in local, with", "  MLOPS_DATA__PERCENTAGE=500")
     assert message[0].startswith("MLOPS_DATA__PERCENTAGE: data.percentage = 500: ")
+
+
+def test_a_release_that_stopped_goes_on_where_it_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is done is not done again; a variable for the stage that refused is handed on."""
+    started = list[tuple[list[str], dict[str, str]]]()
+    monkeypatch.setattr("os.execve", lambda _, command, variables: started.append((command, variables)))
+    monkeypatch.setenv("MLOPS_GATE__OVERRIDE", "agreed")
+    monkeypatch.chdir(tmp_path)
+    keep(Path("runs"), "r", rolled_out(verdict="inconclusive"))
+    releases.begin(Path("runs", "r"), "dev", BEGAN)
+    runs.resume("r")
+    ((command, variables),) = started
+    assert command[2:] == ["pipelines.release", "--environment", "dev", "--run", "r", "--resume"]
+    assert BEGAN.items() | {("MLOPS_GATE__OVERRIDE", "agreed")} <= variables.items()
+    assert "MLOPS_GATE__OVERRIDE=agreed" in capsys.readouterr().out
+
+
+def test_a_release_that_has_ended_is_not_gone_on_with(tmp_path: Path) -> None:
+    """It would be judged against itself: what became of it is told, and nothing is started or written."""
+    keep(tmp_path / "runs", "r", rolled_out(phase="COMMITTED"))
+    releases.begin(tmp_path / "runs" / "r", "local", {})
+    kept = {path: path.read_bytes() for path in (tmp_path / "runs" / "r").iterdir()}
+    resumed = resume(tmp_path, "r")
+    assert resumed.returncode == InputError.exit_code
+    assert resumed.stderr == "run r has ended: committed; there is nothing to go on with\n"
+    assert {path: path.read_bytes() for path in (tmp_path / "runs" / "r").iterdir()} == kept
 
 
 def test_a_run_that_no_release_began_is_not_resumed(tmp_path: Path) -> None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from mlops.errors import InputError, RecordError
-from mlops.records import DataAsset, Split, seal
+from mlops.records import STAGES, DataAsset, Record, Split, chain, seal
 from mlops.settings import load
-from mlops.stage import Context, perform, run
+from mlops.stage import Context, perform, run, standing
 from mlops.stage import load as load_record
 from pipelines.finetune import SWITCHES
 from tests.releases import said
+from tests.studio.conftest import keep, rolled_out
 
 SPLIT = Split(rows=1, characters=8, sha256="0" * 64, uri="azureml://x/train.jsonl")
 ASSET = DataAsset(
@@ -52,6 +56,53 @@ def test_a_record_that_is_missing_is_offered_where_it_is(tmp_path: Path) -> None
         load_record(tmp_path / "local", "prepare")
     with pytest.raises(RecordError, match=r"run the gate stage of run local first$"):
         load_record(tmp_path / "local", "gate")
+
+
+def done(stage: str, made: Record, ran: list[str]) -> Callable[..., Record]:
+    """Return a stage that says that it ran, and returns a record without work."""
+
+    def work(_: Context, *__: Record) -> Record:
+        """Say so."""
+        ran.append(stage)
+        return made
+
+    work.__name__ = stage
+    return work
+
+
+def release(last: Record, context: Context) -> list[str]:
+    """Return the stages that ran when the release of a record was performed."""
+    ran = list[str]()
+    before: tuple[Record, ...] = ()
+    for stage, made in chain(last).items():
+        before = (perform(done(stage, made, ran), context, *before),)
+    return ran
+
+
+@pytest.mark.parametrize(
+    ("before", "left"),
+    [
+        (rolled_out(phase="ROLLED_BACK"), ["rollout"]),
+        (rolled_out(verdict="inconclusive"), ["gate", "register", "deploy", "rollout"]),
+        (rolled_out(), []),
+    ],
+)
+def test_a_release_that_is_resumed_runs_what_is_left(tmp_path: Path, before: Record, left: list[str]) -> None:
+    """A stage whose record stands is told as done; from the first that refused on, all are done, and only then."""
+    keep(tmp_path, "r", before)
+    console = Console(record=True, file=io.StringIO())
+    context = Context("local", "r", tmp_path / "r", load("local", variables={}), console)
+    assert release(rolled_out(), replace(context, resumed=True)) == left
+    assert console.export_text().count("  done before\n") == len(STAGES) - len(left)
+    assert release(rolled_out(), context) == list(STAGES)
+
+
+def test_a_record_made_from_another_one_does_not_stand(tmp_path: Path) -> None:
+    """Whatever lies in the folder: what a stage made counts for the very record it was made from."""
+    keep(tmp_path, "r", rolled_out())
+    job, evaluation = chain(rolled_out())["finetune"], chain(rolled_out())["evaluate"]
+    assert standing(tmp_path / "r", "evaluate", job) == evaluation
+    assert standing(tmp_path / "r", "evaluate", job.model_copy(update={"name": "other"})) is None
 
 
 FULL = """

@@ -109,8 +109,22 @@ def resume(run: str) -> None:
     from mlops import releases
 
     release = releases.find(run)
-    variables = release.again(os.environ, done=releases.done(run))
+    variables = release.again(os.environ, done=_done(run))
     told = "".join(f"\n  {name}={shlex.quote(value)}" for name, value in variables.items())
     print(f"run {run} goes on in {release.environment}{', with' if told else ''}{told}", flush=True)
-    command = [sys.executable, "-m", "pipelines.release", "--environment", release.environment, "--run", run]
+    arguments = ["--environment", release.environment, "--run", run, "--resume"]
+    command = [sys.executable, "-m", "pipelines.release", *arguments]
     os.execve(sys.executable, command, os.environ | variables)  # noqa: S606 - our own program
+
+
+def _done(run: str) -> set[str]:
+    """Return the stages of a release that are done; raise InputError if all are."""
+    from mlops import releases
+    from mlops.errors import InputError
+    from mlops.records import STAGES
+    from mlops.runs import find
+
+    done = releases.done(run)
+    if done == set(STAGES):
+        raise InputError(f"run {run} has ended: {find(run).outcome}; there is nothing to go on with")
+    return done

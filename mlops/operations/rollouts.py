@@ -212,8 +212,10 @@ def make_way(site: Site, *, successor: str) -> None:
     if crumb is None or not crumb.is_active:
         return
     if not site.settings.rollout.supersede:
+        lost = f"it is this run's own, take it up with `mlops rollout recover --environment {site.environment}`"
+        first = lost if crumb.id == successor else "wait for it"
         raise InputError(
-            f"rollout {crumb.id} of {crumb.candidate} is under way ({crumb.phase}): wait for it, end it with "
+            f"rollout {crumb.id} of {crumb.candidate} is under way ({crumb.phase}): {first}, end it with "
             "`mlops rollout abort`, or set rollout.supersede"
         )
     give(site, "abort", reason=f"superseded by {successor}")

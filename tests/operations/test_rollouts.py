@@ -132,6 +132,8 @@ def test_a_rollout_that_may_be_superseded_goes_back_first(place: Place, make_pla
     assert waiting.roll_out(run="older").phase == "PAUSED"
     with pytest.raises(InputError, match=r"rollout older of green is under way \(PAUSED\): wait for it"):
         rollouts.make_way(place, successor="newer")
+    with pytest.raises(InputError, match="it is this run's own, take it up with `mlops rollout recover"):
+        rollouts.make_way(place, successor="older")
     rollouts.make_way(make_place(rollout__supersede=True), successor="newer")
     found = place.find()
     crumb = breadcrumb.read(found.tags)
