@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PREFIX: Final = "MLOPS_"
 OVERRIDE: Final = ("gate", "override")
 """What no file may say: GitHub lets its variable through only where a reviewer was asked."""
-FOR_ONCE: Final = ("workspace.", "notify.", "finetune.detach", "finetune.force")
+FOR_ONCE: Final = ("workspace", "notify", "finetune.detach", "finetune.force")
 """What is not of a run: where it is, what is secret, and what is asked of a single start."""
 AZURE: Final = {
     "subscription_id": "AZURE_SUBSCRIPTION_ID",
@@ -76,10 +76,25 @@ def said(given: Mapping[str, str]) -> dict[str, str]:
 
     >>> said({"MLOPS_DATA__PERCENTAGE": "5", "MLOPS_FINETUNE__FORCE": "true", "HOME": "/"})
     {'data.percentage': '5'}
+    >>> said({"MLOPS_NOTIFY": "{webhook: https://secret}", "MLOPS_FINETUNE": "{preset: phi-4, detach: true}"})
+    {'finetune': '{"preset": "phi-4"}'}
     """
     names = sorted(name for name in given if name.startswith(PREFIX) and given[name])
     paths = {name.removeprefix(PREFIX).lower().replace("__", "."): given[name] for name in names}
-    return {path: value for path, value in paths.items() if not path.startswith(FOR_ONCE)}
+    kept = {path: _of_a_run(path, text) for path, text in paths.items()}
+    return {path: text for path, text in kept.items() if text}
+
+
+def _of_a_run(path: str, text: str) -> str:
+    """Return what a variable says of a run: all of it, nothing, or the part of its section that is not for once."""
+    if any(f"{path}.".startswith(f"{once}.") for once in FOR_ONCE):
+        return ""
+    inner = {once.removeprefix(f"{path}.") for once in FOR_ONCE if once.startswith(f"{path}.")}
+    value = _value(variable(path), text) if inner else text
+    if not isinstance(value, dict) or inner.isdisjoint(value):
+        return text
+    rest = {key: each for key, each in value.items() if key not in inner}
+    return json.dumps(rest, ensure_ascii=False) if rest else ""
 
 
 def file(path: Path) -> Layer:

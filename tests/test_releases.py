@@ -29,6 +29,21 @@ def test_a_release_goes_on_with_the_variables_it_began_with(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
+    ("section", "kept"),
+    [
+        ({"MLOPS_NOTIFY": "{webhook: https://secret}"}, {}),
+        ({"MLOPS_WORKSPACE": "{name: mine}"}, {}),
+        ({"MLOPS_FINETUNE": "{detach: true, force: true}"}, {}),
+        ({"MLOPS_FINETUNE": "{preset: phi-4, detach: true}"}, {"finetune": '{"preset": "phi-4"}'}),
+        ({"MLOPS_FINETUNE": "{preset: phi-4}"}, {"finetune": "{preset: phi-4}"}),
+    ],
+)
+def test_a_section_given_whole_is_kept_without_what_is_for_once(section: dict[str, str], kept: dict[str, str]) -> None:
+    """The same as of its fields, however they were said."""
+    assert said(section) == kept
+
+
+@pytest.mark.parametrize(
     ("last", "now"),
     [
         (record("prepare", None), {"MLOPS_FINETUNE__TRAINING__NUM_TRAIN_EPOCHS": "1"}),
