@@ -26,10 +26,8 @@ def add(commands: Commands) -> None:
 
 def reconcile(environment: str) -> None:
     """Start the release of each run whose training has ended unseen: it attaches to the job and goes on from there."""
-    from datetime import UTC, datetime
-
     from mlops import settings
-    from mlops.errors import AzureError
+    from mlops.errors import AzureError, MlopsError
     from mlops.workspace import client, pending
 
     workspace = client.reach(settings.load(environment).workspace)
@@ -38,17 +36,33 @@ def reconcile(environment: str) -> None:
         print(f"no run of {environment} waits for a job")
     failed = []
     for found in waiting:
-        said = f"run {found.inputs['run']}: job {found.job.name} is {found.job.status}"
-        if not found.is_left(datetime.now(UTC)):
-            print(f"{said}{'; left to its runner for two minutes' if found.job.is_over else ''}")
-        elif found.job.status == "Completed":
-            print(said)
-            _release(workspace, found)
-        else:
-            failed.append(f"{said}: start a new release")
-            pending.settle(workspace, found.job.name)
+        try:
+            _take_up(workspace, found)
+        except MlopsError as error:
+            failed.append(str(error))
     if failed:
         raise AzureError("\n".join(failed))
+
+
+def _take_up(workspace: Workspace, found: Pending) -> None:
+    """Go on with a run if its job has ended well and nobody follows it.
+
+    Raises AzureError if it ended badly, which is said once.
+    """
+    from datetime import UTC, datetime
+
+    from mlops.errors import AzureError
+    from mlops.workspace import pending
+
+    said = f"run {found.inputs['run']}: job {found.job.name} is {found.job.status}"
+    if not found.is_left(datetime.now(UTC)):
+        print(f"{said}{'; left to its runner for two minutes' if found.job.is_over else ''}")
+        return
+    if found.job.status != "Completed":
+        pending.settle(workspace, found.job.name)
+        raise AzureError(f"{said}: start a new release")
+    print(said)
+    _release(workspace, found)
 
 
 def _release(workspace: Workspace, found: Pending) -> None:

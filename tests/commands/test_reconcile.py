@@ -92,6 +92,25 @@ def test_a_run_whose_job_failed_ends_in_red(gh: Path, ml: MLClient, workspace: W
     reconcile("local")
 
 
+def test_a_run_that_github_does_not_start_hides_no_other(
+    gh: Path, ml: MLClient, workspace: Workspace, unique: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jobs that failed are told in the same breath, for they are settled; the run that was not started waits on."""
+    jobs = [ended(ml, line) for line in ("false", "true", "false")]
+    for number, job in enumerate(jobs):
+        pending.mark(workspace, job, {"environment": "local", "run": f"{unique}-{number}"})
+    monkeypatch.setenv("STATUS", "1")
+    with pytest.raises(AzureError) as told:
+        reconcile("local")
+    refused, *badly = sorted(str(told.value).splitlines())
+    assert refused.startswith(f"gh could not start release.yml for run {unique}-1: ")
+    assert [line.partition(":")[0] for line in badly] == [f"run {unique}-0", f"run {unique}-2"]
+    assert f"run={unique}-1" in gh.read_text()
+    (waiting,) = (found for found in pending.find(workspace, "local") if found.inputs["run"].startswith(unique))
+    assert waiting.job.name == jobs[1]
+    pending.settle(workspace, jobs[1])
+
+
 def test_a_job_that_has_just_ended_is_left_to_its_runner(
     gh: Path, ml: MLClient, workspace: Workspace, unique: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
