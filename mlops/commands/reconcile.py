@@ -66,19 +66,24 @@ def _take_up(workspace: Workspace, found: Pending) -> None:
 
 
 def _release(workspace: Workspace, found: Pending) -> None:
-    """Let GitHub run the release, with its approvals; elsewhere, or if it has no inputs for it, say what to run.
+    """Let GitHub run the release, with its approvals; elsewhere say what to run.
 
-    Raises InputError if GitHub refuses; the run then goes on waiting.
+    Raises InputError if GitHub refuses, and the run goes on waiting; or if it has no inputs for it, which is said once.
     """
+    from mlops.errors import InputError
     from mlops.github import INPUTS, gh
     from mlops.workspace import pending
 
-    names = {"environment", "run", *INPUTS}
-    if not os.environ.get("GITHUB_ACTIONS") or not found.inputs.keys() <= names:
-        print(f"  go on with it: {_by_hand(found.inputs)}")
+    run, by_hand = found.inputs["run"], f"  go on with it: {_by_hand(found.inputs)}"
+    if not os.environ.get("GITHUB_ACTIONS"):
+        print(by_hand)
         return
+    if unknown := ", ".join(found.inputs.keys() - {"environment", "run", *INPUTS}):
+        pending.settle(workspace, found.job.name)
+        where = f"say `mlops runs resume {run}` where it began, or elsewhere"
+        raise InputError(f"run {run}: {WORKFLOW} has no input for {unknown}: {where}\n{by_hand}")
     fields = [word for name, value in found.inputs.items() for word in ("--raw-field", f"{name}={value}")]
-    gh("workflow", "run", WORKFLOW, *fields, aim=f"start {WORKFLOW} for run {found.inputs['run']}", needs="actions")
+    gh("workflow", "run", WORKFLOW, *fields, aim=f"start {WORKFLOW} for run {run}", needs="actions")
     pending.settle(workspace, found.job.name)
     print(f"  {WORKFLOW} goes on with it")
 

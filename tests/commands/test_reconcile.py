@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.xdist_group("pending")
 
 ENVIRONMENT = "azureml://registries/azureml/environments/acft-hf-nlp-gpu/versions/112"
+LAPTOP = {"override": "it's: agreed", "finetune.training.epochs": "2"}
+"""What a release was told on a laptop that release.yml has no input for, beside what it has one for."""
 
 
 @pytest.fixture
@@ -124,28 +126,46 @@ def test_a_job_that_has_just_ended_is_left_to_its_runner(
     assert [found for found in pending.find(workspace, "local") if found.inputs["run"] == unique] == []
 
 
-@pytest.mark.parametrize("on_github", [True, False])
-def test_what_github_cannot_go_on_with_is_told_as_a_command(
+def check_command(line: str, run: str) -> None:
+    """Check that a command goes on with a run and says all that `LAPTOP` says."""
+    override, epochs, *command = shlex.split(line.removeprefix("  go on with it: "))
+    assert yaml.safe_load(override.removeprefix("MLOPS_GATE__OVERRIDE=")) == "it's: agreed"
+    assert epochs == "MLOPS_FINETUNE__TRAINING__EPOCHS=2"
+    assert command == ["nox", "-s", "release", "--", "--environment", "local", "--run", run]
+
+
+def test_elsewhere_than_on_github_a_command_is_told(
     gh: Path,
     ml: MLClient,
     workspace: Workspace,
     unique: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    on_github: bool,
 ) -> None:
-    """Elsewhere, or where release.yml has no input for a variable: with all that was said, and the run waits on."""
+    """With all that was said; whoever reads it may run it, and the run waits on."""
     job = ended(ml, "true")
-    inputs = {"environment": "local", "run": unique, "override": "it's: agreed", "finetune.training.epochs": "2"}
-    pending.mark(workspace, job, inputs)
-    if not on_github:
-        monkeypatch.delenv("GITHUB_ACTIONS")
+    pending.mark(workspace, job, {"environment": "local", "run": unique} | LAPTOP)
+    monkeypatch.delenv("GITHUB_ACTIONS")
     reconcile("local")
     assert [found for found in pending.find(workspace, "local") if found.inputs["run"] == unique]
     pending.settle(workspace, job)
     (line,) = [line for line in capsys.readouterr().out.splitlines() if f"--run {unique}" in line]
-    override, epochs, *command = shlex.split(line.removeprefix("  go on with it: "))
-    assert yaml.safe_load(override.removeprefix("MLOPS_GATE__OVERRIDE=")) == "it's: agreed"
-    assert epochs == "MLOPS_FINETUNE__TRAINING__EPOCHS=2"
-    assert command == ["nox", "-s", "release", "--", "--environment", "local", "--run", unique]
+    check_command(line, unique)
+    assert not gh.exists()
+
+
+def test_what_github_cannot_go_on_with_ends_in_red_once(
+    gh: Path, ml: MLClient, workspace: Workspace, unique: str
+) -> None:
+    """Nobody reads a green log every quarter of an hour: the setting is named, and the command."""
+    pending.mark(workspace, ended(ml, "true"), {"environment": "local", "run": unique} | LAPTOP)
+    with pytest.raises(AzureError) as told:
+        reconcile("local")
+    why, command = str(told.value).splitlines()
+    assert why == (
+        f"run {unique}: release.yml has no input for finetune.training.epochs: say `mlops runs resume {unique}` where "
+        "it began, or elsewhere"
+    )
+    check_command(command, unique)
+    reconcile("local")
     assert not gh.exists()
