@@ -25,7 +25,11 @@ from mlops.records import (
     chain,
 )
 from mlops.rollout import journal
+from mlops.rollout.state import OVER, Phase
 from mlops.stage import RUNS, load
+
+AT_REST: Final = OVER | {Phase.COMMITTED, Phase.PAUSED, Phase.BLOCKED}
+"""Where a rollout stands when nobody is at work on it."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Run:
     """One run: the records of the stages it came through, first to last, and when the last one was written.
 
     `damage` says what is wrong with the last record, if it cannot be read; `since` what became of its rollout, and
-    when, if that is no longer as its record says.
+    when, if that is no longer as its record says, or its stage was lost before it left one.
     """
 
     name: str
@@ -57,7 +61,7 @@ class Run:
             return last.outcome
         if isinstance(last, Rollout):
             return "; ".join(filter(None, (_words(last.phase), self.since)))
-        return "in progress"
+        return self.since or "in progress"
 
     @property
     def metrics(self) -> Mapping[str, float]:
@@ -172,17 +176,20 @@ def _read(folder: Path) -> Run:
     finished = datetime.fromtimestamp((folder / f"{stage}.json").stat().st_mtime).astimezone()
     try:
         records = chain(load(folder, stage))
-        return Run(folder.name, records, finished, since=_since(folder, records[stage]))
+        return Run(folder.name, records, finished, since=_since(folder, records[stage], finished))
     except RecordError as error:
         return Run(folder.name, {}, finished, damage=str(error))
 
 
-def _since(folder: Path, last: Record) -> str:
+def _since(folder: Path, last: Record, finished: datetime) -> str:
     """Return where a rollout stands by its journal, in which later orders stand, too; nothing if that is no news."""
     entries = journal.of(folder).read()
-    if not isinstance(last, Rollout) or not entries or entries[-1]["phase"] == last.phase:
+    if not entries:
         return ""
-    return f"{_words(entries[-1]['phase'])} {datetime.fromtimestamp(entries[-1]['at'], UTC):%Y-%m-%d %H:%M} UTC"
+    phase, at = entries[-1]["phase"], datetime.fromtimestamp(entries[-1]["at"], UTC)
+    came_back = isinstance(last, Rollout) and phase != last.phase
+    ended_alone = isinstance(last, Deployment) and phase in AT_REST and at > finished
+    return f"{_words(phase)} {at:%Y-%m-%d %H:%M} UTC" if came_back or ended_alone else ""
 
 
 def _words(phase: str) -> str:

@@ -50,7 +50,8 @@ class Link:
 class Release:
     """A run's records by their stages, and when the last one was written.
 
-    `damage` says why there are none where there should be some; `since` what became of the rollout after its record.
+    `damage` says why there are none where there should be some; `since` what became of the rollout after its record, or
+    without one.
     """
 
     name: str
@@ -71,10 +72,12 @@ class Release:
     @property
     def links(self) -> tuple[Link, ...]:
         """Return all seven stages in order, the ones that were not reached or may still come included."""
-        missing: State = "open" if self.refusal else "next"
         return tuple(
-            _link(stage, self.records[stage]) if stage in self.records else Link(stage, missing) for stage in STAGES
+            _link(stage, self.records[stage]) if stage in self.records else self._missing(stage) for stage in STAGES
         )
+
+    def _missing(self, stage: str) -> Link:
+        return Link(stage, "open" if self.refusal else "next", self.since if stage == "rollout" else "")
 
 
 def _link(stage: str, record: Record) -> Link:

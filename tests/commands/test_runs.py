@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mlops import releases
-from mlops.records import STAGES, DataAsset, Record, Split, seal
+from mlops.records import STAGES, DataAsset, Record, Split, chain, seal
 from mlops.rollout import journal
 from mlops.runs import find, made
 from tests.studio.conftest import rolled_out
@@ -100,6 +100,22 @@ def test_a_release_that_was_taken_back_says_so(tmp_path: Path) -> None:
     assert find("done", tmp_path / "runs").outcome == "committed"
     told.write(at=1_000_000_100.0, phase="ROLLED_BACK")
     assert find("done", tmp_path / "runs").outcome == "committed; rolled back 2001-09-09 01:48 UTC"
+
+
+@pytest.mark.parametrize(
+    ("after_s", "phase", "outcome"),
+    [
+        (100, "ROLLED_BACK", "rolled back 2001-09-09 01:48 UTC"),
+        (100, "PAUSED", "paused 2001-09-09 01:48 UTC"),
+        (100, "BAKING", "in progress"),
+        (-100, "ROLLED_BACK", "in progress"),
+    ],
+)
+def test_a_rollout_that_ended_without_its_stage_says_so(tmp_path: Path, after_s: int, phase: str, outcome: str) -> None:
+    """Its runner was lost and left no record; one that moves is under way, and one before the deployment another."""
+    kept = keep(tmp_path, "lost", chain(rolled_out())["deploy"], when=1_000_000_000)
+    journal.of(kept.parent).write(at=1_000_000_000.0 + after_s, phase=phase)
+    assert find("lost", tmp_path / "runs").outcome == outcome
 
 
 def test_two_runs_are_compared_for_people_and_for_programs(tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ from mlops.workspace.serving import ModelVersion, Serving, ServingEndpoint
 HOSTILE = "<img src=x onerror=alert(1)>{{ 7*7 }}\u202e"
 """What a stranger may have written into a job's name, a log or an answer."""
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+LATER = datetime(2126, 11, 22, 12, tzinfo=UTC)
+"""Than any file that a test writes."""
 
 
 def example(kind: Any, **values: Any) -> Any:
@@ -212,6 +214,8 @@ def toy(tmp_path: Path) -> ToySource:
     runs = tmp_path / "runs"
     keep(runs, "taken-back", rolled_out(phase="COMMITTED"))
     journal.of(runs / "taken-back").write(at=NOON.timestamp(), phase="ROLLED_BACK")
+    keep(runs, "lost", chain(rolled_out())["deploy"])
+    journal.of(runs / "lost").write(at=LATER.timestamp(), phase="ROLLED_BACK")
     keep(runs, "slow", rolled_out(phase="ROLLED_BACK"))
     keep(runs, "first", rolled_out())
     keep(runs, "worse", rolled_out(verdict="rejected"))

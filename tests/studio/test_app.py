@@ -66,6 +66,14 @@ def test_a_release_that_was_taken_back_says_so(client: TestClient) -> None:
     assert told not in client.get("/releases/first").text
 
 
+def test_a_rollout_that_ended_without_its_stage_says_so(client: TestClient) -> None:
+    """It is not still to come, though its stage left no record."""
+    for path in ("/", "/releases/lost", "/releases/lost/report"):
+        page = client.get(path).text
+        assert '<li class="since"><span class="stage">rollout</span> <span class="fact">rolled back 2126' in page
+        assert "still to come" not in page
+
+
 def test_a_record_that_was_edited_is_not_believed(client: TestClient) -> None:
     """The page says so and shows nothing of it; the other releases are shown."""
     assert "was changed after it was written" in client.get("/releases/edited").text
