@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -23,6 +23,7 @@ from mlops.records import (
     RegisteredModel,
     Rollout,
     chain,
+    leaves,
 )
 from mlops.rollout import journal
 from mlops.rollout.state import OVER, Phase
@@ -141,16 +142,7 @@ def settings(run: Run, folder: Path = RUNS) -> dict[str, object]:
     data = json.loads(card.read_bytes())["settings"] if card.is_file() else {}
     decision = run.records.get("gate")
     rules = decision.rules if isinstance(decision, GateDecision) else {}
-    return {**said, **dict(_leaves(data, "data")), **dict(_leaves(rules, "gate"))}
-
-
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, object]]:
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
-    if inner is None:
-        yield path, value
-        return
-    for key, each in inner:
-        yield from _leaves(each, f"{path}.{key}")
+    return {**said, **dict(leaves(data, "data")), **dict(leaves(rules, "gate"))}
 
 
 def find_all(folder: Path = RUNS) -> list[Run]:

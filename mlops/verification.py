@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from mlops.datasets.examples import read_scores
 from mlops.errors import RecordError
-from mlops.gates.verification import disagreements, mismatches, signature
+from mlops.gates.verification import disagreements, mismatches, other_rules, signature
 from mlops.workspace import assets, jobs
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def mark_decision(workspace: Workspace, decision: GateDecision) -> None:
 
 
 def check_decision(workspace: Workspace, decision: GateDecision, folder: Path, settings: GateSettings) -> None:
-    """Judge again from the run's examples, and compare evaluation and override with what was written on the job.
+    """Judge again from the run's examples, and compare with what was written on the job, and with the settings' rules.
 
     Raises RecordError if anything differs, saying what.
     """
@@ -49,7 +49,10 @@ def check_decision(workspace: Workspace, decision: GateDecision, folder: Path, s
     scores = read_scores(folder / "examples.parquet", sha256=evaluation.examples_sha256)
     expected, where = {EVALUATION_DIGEST: evaluation.digest} | signature(decision), f"job {evaluation.name}"
     found = list(mismatches(expected, jobs.tags(workspace, evaluation.name), where=where))
-    _refuse([*found, *disagreements(decision, scores, settings)], "evaluate")
+    _refuse([*found, *disagreements(decision, scores)], "Run the evaluate stage again.")
+    if others := "; ".join(other_rules(decision, settings)):
+        rules = f"it was made by other rules than those of the settings: {others}"
+        _refuse([rules], "Set them as they were, or judge anew with the gate stage.")
 
 
 def check_model(workspace: Workspace, model: RegisteredModel) -> None:
@@ -64,9 +67,9 @@ def check_model(workspace: Workspace, model: RegisteredModel) -> None:
         *mismatches(content, assets.model_tags(workspace, model.id), where=f"model {model.id}"),
         *mismatches(decision, jobs.tags(workspace, evaluation), where=f"job {evaluation}"),
     ]
-    _refuse(found, "register")
+    _refuse(found, "Run the register stage again.")
 
 
-def _refuse(found: Iterable[str], stage: str) -> None:
+def _refuse(found: Iterable[str], remedy: str) -> None:
     if reasons := "; ".join(found):
-        raise RecordError(f"the decision cannot be trusted: {reasons}. Run the {stage} stage again.")
+        raise RecordError(f"the decision cannot be trusted: {reasons}. {remedy}")

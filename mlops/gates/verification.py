@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from mlops.gates.engine import decide
 from mlops.gates.rules import GateSettings
+from mlops.records import leaves
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -13,15 +14,29 @@ if TYPE_CHECKING:
     from mlops.gates.scores import Scores
     from mlops.records import GateDecision
 
+MOST: Final = 3
+"""Of the fields that are named."""
 
-def disagreements(decision: GateDecision, scores: Scores, settings: GateSettings) -> Iterator[str]:
-    """Yield what is not right about a decision: other rules than the settings', another result than its examples'."""
-    if decision.rules != rules(settings):
-        yield "it was made by other rules than those of the settings"
+
+def disagreements(decision: GateDecision, scores: Scores) -> Iterator[str]:
+    """Yield what a decision says otherwise than its examples, judged again by its own rules."""
     again = decide(decision.evaluation, scores, GateSettings.model_validate(decision.rules), now=decision.decided.at)
     for name in ("verdict", "reference", "results", "flaws"):
         if getattr(again, name) != getattr(decision, name):
             yield f"the examples give another {name} than it says"
+
+
+def other_rules(decision: GateDecision, settings: GateSettings) -> Iterator[str]:
+    """Yield by which other rules than those of the settings a decision was made."""
+    before, now = (dict(leaves(each, "gate")) for each in (decision.rules, rules(settings)))
+    fields = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    yield from (f"{name} was {_value(before.get(name))}, is {_value(now.get(name))}" for name in fields[:MOST])
+    if len(fields) > MOST:
+        yield f"and {len(fields) - MOST} more"
+
+
+def _value(value: object) -> object:
+    return "not set" if value is None else value
 
 
 def rules(settings: GateSettings) -> dict[str, Any]:

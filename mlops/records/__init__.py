@@ -10,6 +10,7 @@ from mlops.records.decision import Flaw, GateDecision, Provenance, RuleResult, V
 from mlops.records.delivery import Answer, Deployment, RegisteredModel
 from mlops.records.evaluation import Evaluation, ScoredModel
 from mlops.records.finetuning import Alignment, FineTuningJob, FinetuningPlan, Measured, Parameter
+from mlops.records.leaves import leaves
 from mlops.records.record import Frozen, Record
 from mlops.records.rollout import Finding, Moment, Rollout, RolloutStep
 from mlops.records.sealing import STAGES, chain, lineage, seal, unseal
@@ -40,6 +41,7 @@ __all__ = [
     "Split",
     "Verdict",
     "chain",
+    "leaves",
     "lineage",
     "seal",
     "unseal",

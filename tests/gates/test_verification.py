@@ -11,7 +11,7 @@ import pytest
 from mlops.gates.engine import decide
 from mlops.gates.integrity import flaws_of_age
 from mlops.gates.rules import Rule
-from mlops.gates.verification import disagreements, mismatches, rules, signature
+from mlops.gates.verification import disagreements, mismatches, other_rules, rules, signature
 from mlops.records import Evaluation, GateDecision, Provenance, Verdict
 from tests.gates.conftest import NOW, gate, losses, scores
 
@@ -42,13 +42,14 @@ def decision(evaluation: Callable[..., Evaluation]) -> Callable[..., GateDecisio
 
 def test_a_true_decision_is_found_again(decision: Callable[..., GateDecision]) -> None:
     """Judging has no dice of its own, so the same examples give the same numbers."""
-    assert list(disagreements(decision(), WORSE, gate())) == []
+    assert list(disagreements(decision(), WORSE)) == []
+    assert list(other_rules(decision(), gate())) == []
 
 
 def test_tampered_decision(decision: Callable[..., GateDecision]) -> None:
     """A verdict that was changed, and sealed with a digest that fits, is not what the examples give."""
     forged = decision(verdict=Verdict.ACCEPTED)
-    assert list(disagreements(forged, WORSE, gate())) == ["the examples give another verdict than it says"]
+    assert list(disagreements(forged, WORSE)) == ["the examples give another verdict than it says"]
 
 
 def test_rules_made_easier_for_one_decision(decision: Callable[..., GateDecision]) -> None:
@@ -57,7 +58,23 @@ def test_rules_made_easier_for_one_decision(decision: Callable[..., GateDecision
     judgement = decide(decision().evaluation, WORSE, easy, now=NOW)
     forged = decision(verdict=judgement.verdict, results=judgement.results, rules=rules(easy))
     assert judgement.verdict is Verdict.ACCEPTED
-    assert list(disagreements(forged, WORSE, gate())) == ["it was made by other rules than those of the settings"]
+    assert list(disagreements(forged, WORSE)) == []
+    assert list(other_rules(forged, gate())) == [
+        "gate.rules.0.against was not set, is champion",
+        "gate.rules.0.threshold was 100.0, is not set",
+        "gate.rules.0.min_relative_change was not set, is -0.01",
+    ]
+
+
+def test_settings_that_changed_since_are_named(decision: Callable[..., GateDecision]) -> None:
+    """Each with both values, so that they can be set as they were; of many, the first."""
+    changed = gate(confidence=0.9, min_examples=20, power=0.9, max_age_hours=1)
+    assert list(other_rules(decision(), changed)) == [
+        "gate.confidence was 0.95, is 0.9",
+        "gate.min_examples was 10, is 20",
+        "gate.power was 0.8, is 0.9",
+        "and 1 more",
+    ]
 
 
 def test_tampered_metrics_with_recomputed_digest(evaluation: Callable[..., Evaluation]) -> None:

@@ -78,6 +78,10 @@ def test_an_override_is_what_was_given_to_the_gate(first: Released) -> None:
     result = first.site.command(*verify, MLOPS_GATE__RULES=rules)
     assert result.returncode == 0, result.stdout + result.stderr
     assert f"(the gate said inconclusive): {reason}; its examples and rules give it again" in said(result)
+    result = first.site.command(*verify)
+    assert result.returncode == 2
+    assert "gate.rules.0.min_examples was 10000, is not set; " in said(result)
+    assert said(result).endswith("Set them as they were, or judge anew with the gate stage.")
     forged = first.site.record("doubted", "gate").model_copy(update={"override": "nobody said so"})
     (runs / "doubted" / "gate.json").write_bytes(seal(forged))
     result = first.site.command(*verify, MLOPS_GATE__RULES=rules)
