@@ -136,9 +136,15 @@ def _remedy(message: str) -> str:
     if known := next((REMEDIES[code] for code in codes if code in message), None):
         return known
     if os.environ.get("GITHUB_ACTIONS"):
-        missing = [name for name in (*REQUEST, *IDS) if not os.environ.get(name)]
-        return (
-            "give the job `permissions: id-token: write` and the variables that `mlops bootstrap` names; "
-            f"missing are {', '.join(missing)}"
-        )
+        return _remedy_on_github()
     return "sign in with `az login`, or set AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET"
+
+
+def _remedy_on_github() -> str:
+    missing = ", ".join(name for name in (*REQUEST, *IDS) if not os.environ.get(name))
+    if not missing:
+        return "Entra refused the app of AZURE_CLIENT_ID for the reason below"
+    return (
+        "give the job `permissions: id-token: write` and the variables that `mlops bootstrap` names; "
+        f"missing are {missing}"
+    )

@@ -123,6 +123,14 @@ def test_a_refusal_of_entra_comes_with_its_remedy(entra: Entra, code: str, remed
     assert "jwt-" not in str(refusal.value)
 
 
+@pytest.mark.usefixtures("github")
+def test_a_refusal_that_nobody_foresaw_is_entras_own(entra: Entra) -> None:
+    """The job has all it needs, so nothing is called missing: the reason stands below."""
+    entra.error = "AADSTS7000112: the application is disabled."
+    with pytest.raises(AzureError, match=r"Entra refused the app of AZURE_CLIENT_ID for the reason below\n.*7000112"):
+        credentials.sign_in()
+
+
 def test_a_failure_of_github_is_one_sentence(github: type[GitHub]) -> None:
     """A job without a token says so; the bearer of the request is not shown."""
     github.status = 403
