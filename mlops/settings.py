@@ -120,9 +120,9 @@ def _messages(error: ValidationError, all_layers: list[Layer]) -> Iterator[str]:
 
 
 def _path(place: tuple[int | str, ...]) -> tuple[str, ...]:
-    """Return the setting that pydantic means, which says of a choice, too, with which one it compared."""
-    parts = (str(part) for part in place)
-    return tuple(part for part in parts if part != PrometheusSettings.__name__ and not part.startswith("literal["))
+    """Return the setting that pydantic means, which says of a choice, too, with which one it compared, and of a key."""
+    parts, no_setting = (str(part) for part in place), {PrometheusSettings.__name__, "[key]"}
+    return tuple(part for part in parts if part not in no_setting and not part.startswith("literal["))
 
 
 def _nearest(path: tuple[str, ...]) -> str:

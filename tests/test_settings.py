@@ -48,6 +48,7 @@ def test_a_variable_beats_the_file_and_the_file_beats_base() -> None:
         ("MLOPS_DATA__PERCENTAGE", "0", "MLOPS_DATA__PERCENTAGE: data.percentage = 0: Input should be greater than 0"),
         ("MLOPS_DATA__SEED", "many", "MLOPS_DATA__SEED: data.seed = 'many': Input should be a valid integer"),
         ("MLOPS_DATA__SEAD", "1", "MLOPS_DATA__SEAD: data.sead = 1: there is no such setting; did you mean seed?"),
+        ("MLOPS_DATA__COLUMNS__FOO", "x", "MLOPS_DATA__COLUMNS__FOO: data.columns.foo = 'foo': Input"),
         ("MLOPS_DATUM", "1", "MLOPS_DATUM: datum = 1: there is no such setting; did you mean data?"),
         ("MLOPS_DATA__CLUSTER__SIZ", "x", "data.cluster.siz = 'x': there is no such setting; did you mean size?"),
         ("MLOPS_MONITOR__URLL", "x", "MLOPS_MONITOR__URLL: monitor.urll = 'x': there is no such setting; did you mean"),

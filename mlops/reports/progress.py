@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 PERIOD_S = 30.0
 WIDTH = 85
 """Of a line, which is cut between words: with its time it fits on 100 columns."""
+CUT = " …"
 
 
 @contextmanager
@@ -64,9 +65,12 @@ def _in_log(console: Console, period_s: float) -> Iterator[Callable[[str], None]
 
 
 def _short(line: str) -> str:
-    """Return a line that fits, cut between words.
+    """Return a line that fits, cut between words where it has some.
 
     >>> _short("candidate: " + "loss 5.793 " * 9)[-23:]
     '5.793 loss 5.793 loss …'
+    >>> _short("azureml:" + "a" * 99)[:10], len(_short("azureml:" + "a" * 99))
+    ('azureml:aa', 85)
     """
-    return textwrap.shorten(line, WIDTH, placeholder=" …")
+    short = textwrap.shorten(line, WIDTH, placeholder=CUT)
+    return f"{line[: WIDTH - len(CUT)]}{CUT}" if short == CUT.strip() else short
