@@ -49,10 +49,12 @@ def check_decision(workspace: Workspace, decision: GateDecision, folder: Path, s
     scores = read_scores(folder / "examples.parquet", sha256=evaluation.examples_sha256)
     expected, where = {EVALUATION_DIGEST: evaluation.digest} | signature(decision), f"job {evaluation.name}"
     found = list(mismatches(expected, jobs.tags(workspace, evaluation.name), where=where))
-    _refuse([*found, *disagreements(decision, scores)], "Run the evaluate stage again.")
+    _refuse([*found, *disagreements(decision, scores)], "evaluate")
     if others := "; ".join(other_rules(decision, settings)):
-        rules = f"it was made by other rules than those of the settings: {others}"
-        _refuse([rules], "Set them as they were, or judge anew with the gate stage.")
+        raise RecordError(
+            f"the decision cannot be trusted: it was made by other rules than those of the settings: {others}. Set "
+            "them as they were, or judge anew with the gate stage."
+        )
 
 
 def check_model(workspace: Workspace, model: RegisteredModel) -> None:
@@ -67,9 +69,9 @@ def check_model(workspace: Workspace, model: RegisteredModel) -> None:
         *mismatches(content, assets.model_tags(workspace, model.id), where=f"model {model.id}"),
         *mismatches(decision, jobs.tags(workspace, evaluation), where=f"job {evaluation}"),
     ]
-    _refuse(found, "Run the register stage again.")
+    _refuse(found, "register")
 
 
-def _refuse(found: Iterable[str], remedy: str) -> None:
+def _refuse(found: Iterable[str], stage: str) -> None:
     if reasons := "; ".join(found):
-        raise RecordError(f"the decision cannot be trusted: {reasons}. {remedy}")
+        raise RecordError(f"the decision cannot be trusted: {reasons}. Run the {stage} stage again.")

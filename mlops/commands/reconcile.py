@@ -78,7 +78,7 @@ def _release(workspace: Workspace, found: Pending) -> None:
     if not os.environ.get("GITHUB_ACTIONS"):
         print(by_hand)
         return
-    if unknown := ", ".join(found.inputs.keys() - {"environment", "run", *INPUTS}):
+    if unknown := ", ".join(sorted(found.inputs.keys() - {"environment", "run", *INPUTS})):
         pending.settle(workspace, found.job.name)
         where = f"say `mlops runs resume {run}` where it began, or elsewhere"
         raise InputError(f"run {run}: {WORKFLOW} has no input for {unknown}: {where}\n{by_hand}")
