@@ -9,7 +9,7 @@ from mlops.provenance import here_and_now
 from mlops.records import GateDecision, RegisteredModel
 from mlops.reports import model_card
 from mlops.stage import Context
-from mlops.workspace.assets import foundation_model, register_model
+from mlops.workspace.assets import JOB, foundation_model, register_model
 
 
 def register(context: Context, decision: GateDecision) -> RegisteredModel:
@@ -21,20 +21,18 @@ def register(context: Context, decision: GateDecision) -> RegisteredModel:
     verification.check_decision(context.workspace, decision, context.folder, context.settings.gate)
     job = decision.evaluation.job
     name = context.settings.register_.name
-    version = job.name.removeprefix("finetune-")  # the same job is the same model, so a re-run finds its own version
     base = foundation_model(context.workspace, context.settings.finetune.model)
     model_id = register_model(
         context.workspace,
         job.trained_model,
         name=name,
-        version=version,
         description=model_card.markdown(decision, license=base.tags.get("license")),
         tags=_tags(context, decision),
         content=verification.MODEL_SHA256,
     )
     verification.mark_decision(context.workspace, decision)
     context.say(model_id)
-    return RegisteredModel(decision=decision, id=model_id, name=name, version=version)
+    return RegisteredModel(decision=decision, id=model_id, name=name, version=model_id.rpartition(":")[2])
 
 
 def _tags(context: Context, decision: GateDecision) -> dict[str, str]:
@@ -46,7 +44,7 @@ def _tags(context: Context, decision: GateDecision) -> dict[str, str]:
         "foundation_model": job.foundation_model,
         "data": job.data.id,
         "content_hash": job.data.content_hash,
-        "finetuning_job": job.name,
+        JOB: job.name,
         "evaluation_job": evaluation.name,
         "verdict": str(decision.verdict),
         "override": decision.override or "",

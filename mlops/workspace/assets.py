@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mlops.errors import AzureError, RecordError
+from mlops.workspace import serving
 from mlops.workspace.client import quiet
 from mlops.workspace.errors import azure_errors
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 STAGE: Final = "stage"
 CANDIDATE, CHAMPION, RETIRED = "candidate", "champion", "retired"
 """What a registered model is; only the rollout moves it on."""
+JOB: Final = "finetuning_job"
+"""The tag that tells a model from the others of its name, for Azure numbers their versions."""
 
 
 @dataclass(frozen=True)
@@ -230,35 +233,40 @@ def _check_same(model: Model, content: str, tags: Mapping[str, str]) -> None:
     found = (model.tags or {}).get(content)
     if found != tags[content]:
         raise RecordError(
-            f"{model.name}:{model.version} is registered already, and is another model ({content} {found}, not "
-            f"{tags[content]}). A version is never overwritten: archive that one, and start a new run."
+            f"{model.name}:{model.version} is registered already as the model of {tags[JOB]}, and is another model "
+            f"({content} {found}, not {tags[content]}). A version is never overwritten: archive that one, and register "
+            "again."
         )
 
 
 def register_model(
-    workspace: Workspace, path: str, *, name: str, version: str, description: str, tags: Mapping[str, str], content: str
+    workspace: Workspace, path: str, *, name: str, description: str, tags: Mapping[str, str], content: str
 ) -> str:
-    """Register a job's output as MLflow model and return its id; nothing happens if that version is there.
+    """Register a job's output as the next version of an MLflow model, unless that job's is there, and return its id.
 
     `content` names the tag that tells whether what is there is the same model; its other tags may be of an older
     judgement, and are renewed. Raises RecordError if it is another model: a version is never overwritten.
     """
     from azure.ai.ml.constants import AssetTypes
     from azure.ai.ml.entities import Model
-    from azure.core.exceptions import ResourceNotFoundError
 
-    with azure_errors(f"register model {name}:{version}"):
-        try:
-            model = workspace.ml.models.get(name, version)
-        except ResourceNotFoundError:
-            model = Model(name=name, version=version, path=path, type=AssetTypes.MLFLOW_MODEL, tags={STAGE: CANDIDATE})
-        else:
+    with azure_errors(f"register model {name} of {tags[JOB]}"):
+        if model := _model_of(workspace, name, tags[JOB]):
             _check_same(model, content, tags)
-        merged = {**model.tags, **tags}
+        else:
+            model = Model(name=name, path=path, type=AssetTypes.MLFLOW_MODEL, tags={STAGE: CANDIDATE})
+        merged = {**(model.tags or {}), **tags}
         if merged != model.tags:
             model.description, model.tags = description, merged
-            workspace.ml.models.create_or_update(model)
-    return f"azureml:{name}:{version}"
+            model = workspace.ml.models.create_or_update(model)
+    return f"azureml:{name}:{model.version}"
+
+
+def _model_of(workspace: Workspace, name: str, job: str) -> Model | None:
+    """Return the version of a model that a job made, unless it is archived, or None."""
+    versions = serving.model_versions(workspace, name)
+    version = next((each.version for each in versions if each.tags.get(JOB) == job), None)
+    return workspace.ml.models.get(name, version) if version else None
 
 
 def move(workspace: Workspace, id: str, stage: str) -> None:  # noqa: A002 - the word of the records

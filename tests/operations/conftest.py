@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ECHO = Path(__file__).parents[1] / "emulator" / "models" / "echo"
 OURS = {"owner": "another team", "cost-center": "42"}
 DESCRIPTION = "Made by hand, long before."
-MODEL: dict[str, Any] = {"tags": {"model_sha256": "echo"}, "content": "model_sha256"}
+MODEL: dict[str, Any] = {"tags": {"finetuning_job": "echo", "model_sha256": "echo"}, "content": "model_sha256"}
 VARIABLES = {
     "MLOPS_WORKSPACE__EMULATOR": "false",
     "MLOPS_DEPLOY__INSTANCE_TYPE": "Standard_DS3_v2",
@@ -77,7 +77,7 @@ def name(ml: MLClient) -> Iterator[str]:
     ml.online_endpoints.begin_create_or_update(wanted).result()
     settings = load("local", variables=VARIABLES | {"MLOPS_DEPLOY__ENDPOINT": name})
     site = Site("local", settings, Console(quiet=True))
-    model = register_model(site.workspace, str(ECHO), name=f"echo-{name}", version="1", description="", **MODEL)
+    model = register_model(site.workspace, str(ECHO), name=f"echo-{name}", description="", **MODEL)
     for color in ("blue", "green"):
         deployments.deploy(site.workspace, color, model=model, settings=settings.deploy, tags={"run": color})
     yield name

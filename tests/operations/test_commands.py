@@ -87,7 +87,7 @@ def test_to_clean_twice_is_no_mistake(mlops: Run, monkeypatch: pytest.MonkeyPatc
 
 def test_a_failed_deployment_shows_its_cause_and_both_logs_and_is_deleted(place: Place, unique: str) -> None:
     """One line says why; what cannot be repaired is gone, and the others serve on."""
-    model = register_model(place.workspace, str(BROKEN), name=f"broken-{unique}", version="1", description="", **MODEL)
+    model = register_model(place.workspace, str(BROKEN), name=f"broken-{unique}", description="", **MODEL)
     with pytest.raises(AzureError) as refused:
         deployments.deploy(place.workspace, "third", model=model, settings=place.settings.deploy, tags={})
     first, *rest = str(refused.value).splitlines()

@@ -109,7 +109,7 @@ def test_a_model_registered_again_under_the_same_name_is_refused(first: Released
     with retagged(first, model_sha256="b" * 64):
         registered, deployed = (first.site.program(stage, "first") for stage in ("register", "deploy"))
     assert (registered.returncode, deployed.returncode) == (2, 2)
-    assert f"{model.name}:{model.version} is registered already, and is another model" in said(registered)
+    assert f"{model.name}:{model.version} is registered already as the model of" in said(registered)
     assert f"model {model.id} has the tag model_sha256 = bbbbbbbbbbbb" in said(deployed)
 
 

@@ -41,10 +41,9 @@ def folder_of_a_model(tmp_path: Path) -> str:
 
 
 def register(ml: MLClient, name: str, path: str, **tags: str) -> str:
-    """Register version 1 of a model as the stage does."""
-    return register_model(
-        Workspace(ml, None), path, name=name, version="1", description="card", tags=tags, content="model_sha256"
-    )
+    """Register a model as the stage does, of one job unless another one is named."""
+    given = {"finetuning_job": "one"} | tags
+    return register_model(Workspace(ml, None), path, name=name, description="card", tags=given, content="model_sha256")
 
 
 def test_one_file_of_a_folder_is_downloaded(ml: MLClient, unique: str, tmp_path: Path) -> None:
@@ -68,7 +67,7 @@ def test_registering_twice_changes_nothing(ml: MLClient, unique: str, tmp_path: 
     assert register(ml, unique, path, model_sha256="a", decision_digest="1") == first == f"azureml:{unique}:1"
     after = ml.models.get(unique, "1")
     assert after.creation_context.last_modified_at == before.creation_context.last_modified_at
-    assert after.tags == {"model_sha256": "a", "decision_digest": "1", "stage": "candidate"}
+    assert after.tags == {"finetuning_job": "one", "model_sha256": "a", "decision_digest": "1", "stage": "candidate"}
     assert after.description == "card"
 
 
@@ -81,16 +80,28 @@ def test_a_model_that_is_judged_anew_keeps_its_stage(ml: MLClient, unique: str, 
     ml.models.create_or_update(model)
     register(ml, unique, path, model_sha256="a", decision_digest="2")
     assert model_tags(Workspace(ml, None), f"azureml:{unique}:1") == {
+        "finetuning_job": "one",
         "model_sha256": "a",
         "decision_digest": "2",
         "stage": "champion",
     }
 
 
-def test_another_model_under_the_same_name_is_never_overwritten(ml: MLClient, unique: str, tmp_path: Path) -> None:
-    """Somebody registered another model where ours would be: that is said, and nothing is written."""
+def test_versions_are_numbers_that_azure_counts(ml: MLClient, unique: str, tmp_path: Path) -> None:
+    """Each job's model is the next version, after those that others registered; a job's own is found by its tag."""
     path = folder_of_a_model(tmp_path)
-    ml.models.create_or_update(Model(name=unique, version="1", path=path, type="mlflow_model"))
-    with pytest.raises(RecordError, match="is registered already, and is another model"):
-        register(ml, unique, path, model_sha256="a", decision_digest="1")
-    assert ml.models.get(unique, "1").tags == {}
+    ml.models.create_or_update(Model(name=unique, version="7", path=path, type="mlflow_model"))
+    ids = [register(ml, unique, path, finetuning_job=job, model_sha256=job) for job in ("a", "b", "a")]
+    assert ids == [f"azureml:{unique}:8", f"azureml:{unique}:9", f"azureml:{unique}:8"]
+    assert ml.models.get(unique, "7").tags == {}
+
+
+def test_another_model_of_the_same_job_is_never_overwritten(ml: MLClient, unique: str, tmp_path: Path) -> None:
+    """What stands under the job's name has other files: that is said, nothing is written, and archiving it helps."""
+    path = folder_of_a_model(tmp_path)
+    register(ml, unique, path, model_sha256="a")
+    with pytest.raises(RecordError, match=f"{unique}:1 is registered already as the model of one, and is another"):
+        register(ml, unique, path, model_sha256="b")
+    assert ml.models.get(unique, "1").tags["model_sha256"] == "a"
+    ml.models.archive(unique, version="1")
+    assert register(ml, unique, path, model_sha256="b") == f"azureml:{unique}:2"

@@ -45,6 +45,7 @@ async def create_or_update(request: web.Request) -> web.Response:
     if previous:
         rules.refuse_change(info["kind"], previous["properties"], given)
     else:
+        rules.refuse_version(info["kind"], info["version"])
         given |= await content.describe(request.app, info, given)
         rules.refuse_other_type(info["kind"], container, given)
     properties = _DEFAULTS | (previous["properties"] if previous else {"provisioningState": "Succeeded"}) | given

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from mlops.emulator.errors import ArmError, bad_request
@@ -15,6 +16,14 @@ _MUTABLE = {"description", "tags", "properties", "isArchived", "stage", "autoDel
 _DERIVED = {"provisioningState", "systemMetadata", "isAnonymous", "referencedUris"}
 _MUTABLE_OF_COMPONENTS = {"description", "tags", "display_name", "is_archived", "properties"}
 _NOUNS = {"codes": "code", "data": "data", "models": "model", "environments": "environment", "components": "component"}
+
+_NUMBER = re.compile(r"[1-9][0-9]*")
+
+
+def refuse_version(kind: str, version: str) -> None:
+    """Raise the 400 for the version of a model that is no positive integer; other assets' may be any text."""
+    if kind == "models" and not _NUMBER.fullmatch(version):
+        raise bad_request(f"The version of a model must be a positive integer, not {version}.")
 
 
 def refuse_change(kind: str, old: dict[str, Any], new: dict[str, Any]) -> None:

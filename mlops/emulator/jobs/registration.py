@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 from mlops.emulator import arm
-from mlops.emulator.assets import model_files, paths, versions
+from mlops.emulator.assets import model_files, paths, rules, versions
 from mlops.emulator.context import HOME, STORE
 from mlops.emulator.errors import ArmError, bad_request
 from mlops.emulator.jobs import history
@@ -32,7 +32,10 @@ ORDER BY version.creation_time
 
 
 async def register_output(app: web.Application, run: Document, output: Output) -> None:
-    """Register a named output as a version of data or of a model; raise ArmError (400) if the version exists."""
+    """Register a named output as a version of data or of a model.
+
+    Raises ArmError (400) if the version exists, or is none that Azure takes.
+    """
     kind = "models" if output.type.endswith("_model") else "data"
     container = f"{run['workspace']}/{kind}/{output.asset_name}"
     found = app[STORE].children(f"{container}/versions")
@@ -72,7 +75,8 @@ def _registered(database: Path) -> list[tuple[str, int, str, str | None, str | N
 
 async def _register(app: web.Application, container: str, version: str | None, own: dict[str, Any]) -> None:
     scope, kind, name = container.rsplit("/", 2)
-    version = version or versions.summarize(app[STORE].children(f"{container}/versions"))["nextVersion"]
+    version = version or str(versions.summarize(app[STORE].children(f"{container}/versions"))["nextVersion"])
+    rules.refuse_version(kind, version)
     id_ = f"{container}/versions/{version}"
     if app[STORE].get(id_):
         raise bad_request(f"The output cannot be registered: version {version} of {name} in {kind} exists already.")

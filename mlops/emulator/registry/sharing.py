@@ -11,7 +11,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from mlops.emulator import arm, operations, workspace
-from mlops.emulator.assets import paths, resource
+from mlops.emulator.assets import paths, resource, rules
 from mlops.emulator.bodies import BODY
 from mlops.emulator.context import HOME, REGISTRY, STORE
 from mlops.emulator.errors import ArmError, bad_request, not_found
@@ -45,6 +45,7 @@ async def import_asset(request: web.Request) -> web.Response:
         "name": wanted.get("destinationName") or match["name"],
         "version": wanted.get("destinationVersion") or match["version"],
     }
+    rules.refuse_version(target["kind"], target["version"])
     id_ = f"{id_of(target)}/{target['kind']}/{target['name']}/versions/{target['version']}"
     if request.app[STORE].get(id_) is not None:
         raise ArmError(409, "UserError", f"The asset {id_} exists already.")

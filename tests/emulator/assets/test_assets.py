@@ -89,6 +89,14 @@ def test_models_have_types(ml: MLClient, unique: str, model_folder: Path, type_:
         ml.models.create_or_update(Model(name=unique, version="1", path=model.path, type="mlflow_model"))
 
 
+@pytest.mark.parametrize("version", ["0", "01", "1.0", "1f2e"])
+def test_versions_of_models_are_positive_integers(ml: MLClient, unique: str, model_folder: Path, version: str) -> None:
+    """Other assets may have any text as version, models may not."""
+    with pytest.raises(HttpResponseError, match="must be a positive integer") as refused:
+        ml.models.create_or_update(Model(name=unique, version=version, path=str(model_folder)))
+    assert refused.value.status_code == 400
+
+
 def test_environments_have_three_sources(ml: MLClient, unique: str, tmp_path: Path) -> None:
     """An image, an image with a conda file, or a build context that is uploaded."""
     (tmp_path / "Dockerfile").write_text("FROM python:3.11")
