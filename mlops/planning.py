@@ -233,5 +233,5 @@ def _quota(workspace: Workspace, settings: FinetuneSettings, size: Size) -> tupl
     if quota is None:
         return f"unknown for {size.family}; {needed} vCPUs needed", []
     warning = quota.check(needed, size=size.name)
-    told = f"{quota.left} of {quota.limit} vCPUs of {quota.family} left, {needed} needed"
+    told = f"{quota.free} vCPUs of {quota.family} left, {needed} needed"
     return told, [warning] if warning else []

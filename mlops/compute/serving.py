@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mlops.errors import InputError
+
+if TYPE_CHECKING:
+    from mlops.compute.quota import Quota
 
 RESERVE: Final = 1.2
 """Azure reserves a fifth on top for upgrades."""
@@ -26,13 +29,12 @@ MOST_DEPLOYMENTS: Final = 20
 
 @dataclass(frozen=True)
 class Offer:
-    """A size as the region offers it, and the quota of its family in vCPUs; a limit of None is not known."""
+    """A size as the region offers it, and the quota of its family, unless Azure does not tell it."""
 
     size: str
     vcpus: int
     family: str
-    used: int
-    limit: int | None
+    quota: Quota | None
 
 
 def startup_s(base_s: int, num_parameters: float) -> int:
@@ -60,12 +62,12 @@ def check_quota(offer: Offer, *, num_instances: int, num_deployments: int) -> st
     needed = machines * offer.vcpus
     counted = f"{num_instances}" if is_exempt else f"ceil({RESERVE:g} x {num_instances}) = {machines}"
     told = f"{counted} x {offer.vcpus} vCPUs = {needed} of {offer.family}"
-    if offer.limit is None:
+    if offer.quota is None:
         return f"{told}, whose quota Azure does not tell"
-    left = offer.limit - offer.used
-    if needed > left:
+    told += f", {offer.quota.free} vCPUs are left"
+    if not offer.quota.has(needed):
         raise InputError(
-            f"not enough quota for {num_instances} x {offer.size}: {told}, {left} of {offer.limit} are left. Ask Azure "
-            "for more, delete what is not needed (mlops clean), or choose another deploy.instance_type"
+            f"not enough quota for {num_instances} x {offer.size}: {told}. Ask Azure for more, delete what is not "
+            "needed (mlops clean), or choose another deploy.instance_type"
         )
-    return f"{told}, {left} of {offer.limit} are left"
+    return told

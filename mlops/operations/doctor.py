@@ -118,7 +118,7 @@ class Doctor:
                 f"the service names no quota for {size.family}, {needed} vCPUs are needed: look at Quotas in the portal"
             )
         warning = left.check(needed, size=size.name)
-        said = f"{left.left} of {left.limit} vCPUs of {left.family} are free, {needed} are needed"
+        said = f"{left.free} vCPUs of {left.family} are free, {needed} are needed"
         return (Level.WARNING, warning) if warning else (Level.OK, said)
 
     def cluster(self) -> Outcome:

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from mlops.compute.price import retail
-from mlops.compute.quota import Quota
 from mlops.errors import AzureError, InputError
 from mlops.workspace import states
 from mlops.workspace.errors import azure_errors
+from mlops.workspace.quota import left
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import AmlCompute
 
     from mlops.compute.cluster import ClusterSettings
     from mlops.compute.price import Price, Tier
+    from mlops.compute.quota import Quota
     from mlops.workspace.client import Workspace
 
 RETAIL_PRICES: Final = "https://prices.azure.com/api/retail/prices"
@@ -47,12 +48,7 @@ def sizes(workspace: Workspace) -> list[Size]:
 
 def quota(workspace: Workspace, size: Size, tier: Tier) -> Quota | None:
     """Return the region's quota that nodes of a size and tier count against, or None if the service names none."""
-    family = LOW_PRIORITY if tier == "low_priority" else size.family
-    with azure_errors("read the quota of the region"):
-        usages = [vars(usage) for usage in workspace.ml.compute.list_usage()]
-    named = (usage for usage in usages if usage["name"]["value"].lower() == family.lower())
-    usage = next(named, None)
-    return Quota(family, int(usage["currentValue"]), int(usage["limit"])) if usage else None
+    return left(workspace, LOW_PRIORITY if tier == "low_priority" else size.family)
 
 
 def retail_price(region: str, size: str, tier: Tier, *, api: str = RETAIL_PRICES) -> Price | None:

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import pytest
 
+from mlops.compute.quota import Quota
 from mlops.compute.serving import Offer, check_offered, check_quota, startup_s
 from mlops.errors import InputError
 
-T4 = Offer("Standard_NC4as_T4_v3", 4, "NCASv3_T4", used=0, limit=16)
-A100 = Offer("Standard_NC24ads_A100_v4", 24, "NCADSA100v4", used=24, limit=48)
+T4 = Offer("Standard_NC4as_T4_v3", 4, "NCASv3_T4", Quota("NCASv3_T4", used=0, limit=16))
+A100 = Offer("Standard_NC24ads_A100_v4", 24, "NCADSA100v4", Quota("NCADSA100v4", used=24, limit=48))
 
 
 @pytest.mark.parametrize(
     ("offer", "instances", "told"),
     [
-        (T4, 1, "ceil(1.2 x 1) = 2 x 4 vCPUs = 8 of NCASv3_T4, 16 of 16 are left"),
-        (T4, 3, "ceil(1.2 x 3) = 4 x 4 vCPUs = 16 of NCASv3_T4, 16 of 16 are left"),
-        (A100, 1, "1 x 24 vCPUs = 24 of NCADSA100v4, 24 of 48 are left"),
+        (T4, 1, "ceil(1.2 x 1) = 2 x 4 vCPUs = 8 of NCASv3_T4, 16 of 16 vCPUs are left"),
+        (T4, 3, "ceil(1.2 x 3) = 4 x 4 vCPUs = 16 of NCASv3_T4, 16 of 16 vCPUs are left"),
+        (A100, 1, "1 x 24 vCPUs = 24 of NCADSA100v4, 24 of 48 vCPUs are left"),
         (
-            Offer("Standard_X", 4, "X", 0, None),
+            Offer("Standard_X", 4, "X", None),
             1,
             "ceil(1.2 x 1) = 2 x 4 vCPUs = 8 of X, whose quota Azure does not tell",
+        ),
+        (
+            Offer("Standard_X", 4, "X", Quota("X", used=0, limit=None)),
+            1,
+            "ceil(1.2 x 1) = 2 x 4 vCPUs = 8 of X, unlimited vCPUs are left",
         ),
     ],
 )

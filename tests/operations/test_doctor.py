@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rich.console import Console
 
+from mlops.compute.quota import Quota
 from mlops.compute.serving import Offer
 from mlops.errors import AzureError, InputError
 from mlops.operations import doctor
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tests.operations.conftest import Place
 
 pytestmark = pytest.mark.xdist_group("endpoints")
+FULL = Quota("A100", used=24, limit=24)
 
 
 def run(place: Place, **variables: str) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
@@ -124,11 +126,11 @@ def test_a_second_deployment_that_does_not_fit_is_told_beforehand(mocker: Mocker
     """Not by `deploy`, after training was paid; an idle color gives up its place."""
     site = Site("local", load("local", variables={}), Console(quiet=True))
     mocker.patch.object(Site, "workspace")
-    mocker.patch.object(doctor.quota, "offer", return_value=Offer("Standard_NC24ads_A100_v4", 24, "A100", 24, 24))
+    mocker.patch.object(doctor.quota, "offer", return_value=Offer("Standard_NC24ads_A100_v4", 24, "A100", FULL))
     serving = Endpoint("chat", "https://x", {"blue": 100}, {}, {}, {"blue": "Succeeded"}, {}, {})
     look = mocker.patch.object(Site, "look", return_value=serving)
     short = examined(Doctor(site).serving_quota)
     assert (short.name, short.level) == ("serving-quota", Level.FAILURE)
-    assert "0 of 24 are left" in short.said
+    assert "0 of 24 vCPUs are left" in short.said
     look.return_value = replace(serving, traffic={"blue": 100, "green": 0})
     assert examined(Doctor(site).serving_quota).level is Level.OK

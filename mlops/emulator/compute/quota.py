@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mlops.emulator.store import Document, Store
 
 LOW_PRIORITY = "LowPriority"
+_UNLIMITED = -1
 _ROOMS = {"AmlCompute": clusters, "ComputeInstance": instances}
 
 
@@ -47,31 +48,25 @@ async def usages(request: web.Request) -> web.Response:
     """Answer the quota, and how much of it the computes hold."""
     used = in_use(request.app[STORE])
     dedicated = used.total() - used[LOW_PRIORITY]
+    # The service gives a family's two rows one name; only the type tells them apart.
     rows = [
-        ("TotalDedicatedCores", "Total Cluster Dedicated Regional vCPUs", dedicated, sizes.dedicated_quota()),
-        (
-            "TotalLowPriorityCores",
-            "Total Cluster LowPriority Regional vCPUs",
-            used[LOW_PRIORITY],
-            sizes.low_priority_quota(),
-        ),
-        *(
-            (family, f"{family} Cluster Dedicated vCPUs", used[family], sizes.family_quota())
-            for family in sizes.families()
-        ),
+        ("dedicatedCores", "TotalDedicatedCores", dedicated, sizes.dedicated_quota()),
+        ("lowPriorityCores", "TotalLowPriorityCores", used[LOW_PRIORITY], sizes.low_priority_quota()),
+        *(("vmFamily/dedicatedCores", family, used[family], sizes.family_quota()) for family in sizes.families()),
+        *(("vmFamily/lowPriorityCores", family, 0, _UNLIMITED) for family in sizes.families()),
     ]
     return web.json_response({"value": [_usage(request.path, *row) for row in rows]})
 
 
-def _usage(parent: str, name: str, text: str, used: int, limit: int) -> dict[str, Any]:
+def _usage(parent: str, kind: str, name: str, used: int, limit: int) -> dict[str, Any]:
     return {
-        "id": f"{parent}/{name}",
-        "type": "Microsoft.MachineLearningServices/locations/usages",
+        "id": f"{parent}/{kind}/{name}",
+        "type": f"Microsoft.MachineLearningServices/{kind}/usages",
         "amlWorkspaceLocation": LOCATION,
         "unit": "Count",
         "currentValue": used,
         "limit": limit,
-        "name": {"value": name, "localizedValue": text},
+        "name": {"value": name, "localizedValue": f"{name} ({kind})"},
     }
 
 

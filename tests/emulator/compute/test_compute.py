@@ -110,8 +110,8 @@ def test_nodes_that_are_kept_count_as_used(ml: MLClient, unique: str) -> None:
     """Idle nodes are listed and take quota until the cluster goes."""
 
     def used() -> int:
-        usages = {usage.name["value"]: vars(usage)["currentValue"] for usage in ml.compute.list_usage()}
-        value: int = usages["standardESv3Family"]
+        usages = [vars(usage) for usage in ml.compute.list_usage() if usage.name["value"] == "standardESv3Family"]
+        value: int = next(usage["currentValue"] for usage in usages if "/dedicatedCores/" in usage["type"])
         return value
 
     before = used()

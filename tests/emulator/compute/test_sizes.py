@@ -18,8 +18,10 @@ def test_sizes_count_gpus_and_leave_out_the_retired(ml: MLClient) -> None:
 
 
 def test_quota_is_given_by_family(ml: MLClient) -> None:
-    """Each family of sizes has a usage with a limit in vCPUs, besides those for all dedicated ones."""
-    limits = {usage.name["value"]: usage.limit for usage in ml.compute.list_usage()}
+    """Each family has two rows of one name: dedicated vCPUs with a limit, low-priority ones with none but the total."""
+    limits = {(usage.name["value"], usage.type.split("/", 1)[1]): usage.limit for usage in ml.compute.list_usage()}
     families = {size.family for size in ml.compute.list_sizes()}
-    assert families < set(limits)
-    assert limits["TotalDedicatedCores"] >= max(limits[family] for family in families)
+    dedicated = [limits[family, "vmFamily/dedicatedCores/usages"] for family in families]
+    assert limits["TotalDedicatedCores", "dedicatedCores/usages"] >= max(dedicated) > 0
+    assert {limits[family, "vmFamily/lowPriorityCores/usages"] for family in families} == {-1}
+    assert limits["TotalLowPriorityCores", "lowPriorityCores/usages"] > 0
