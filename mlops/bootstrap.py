@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from dataclasses import dataclass
 from typing import Final
@@ -10,6 +11,8 @@ ISSUER: Final = "https://token.actions.githubusercontent.com"
 AUDIENCE: Final = "api://AzureADTokenExchange"
 ROLE: Final = "AzureML Data Scientist"
 """May do everything in the workspace but change the workspace itself, its clusters and who has access."""
+READS: Final = tuple(f"Microsoft.MachineLearningServices/locations/{what}/read" for what in ("vmSizes", "usages"))
+"""What a plan reads of the region, which is the subscription's: no role on the workspace allows it."""
 REVIEWED: Final = {"dev": ("dev-override",), "prod": ("prod-override", "prod-traffic")}
 """Environments of GitHub whose jobs wait for a reviewer: to overrule a gate in doubt, to move users' traffic."""
 
@@ -31,15 +34,25 @@ class Place:
         return f"github-{self.repository.rpartition('/')[2]}-{self.environment}"[:128]
 
     @property
+    def quota_role(self) -> str:
+        """Return the name of the role that lets the identity read sizes and quota: one in all of a tenant."""
+        return f"{self.identity} quota"
+
+    @property
     def environments(self) -> tuple[str, ...]:
         """Return the environments that GitHub's jobs run in."""
         return (self.environment, *REVIEWED.get(self.environment, ()))
 
     @property
+    def subscription(self) -> str:
+        """Return the subscription's resource id."""
+        return f"/subscriptions/{self.subscription_id}"
+
+    @property
     def scope(self) -> str:
         """Return the workspace's resource id."""
         return (
-            f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
+            f"{self.subscription}/resourceGroups/{self.resource_group}"
             f"/providers/Microsoft.MachineLearningServices/workspaces/{self.workspace}"
         )
 
@@ -63,12 +76,12 @@ def identity(place: Place) -> list[str]:
         + line("--subject", f"repo:{place.repository}:environment:{name}")
         for name in place.environments
     ]
-    assignment = line("az", "role", "assignment", "create", "--role", ROLE, "--scope", place.scope)
-    principal = f"--assignee-principal-type ServicePrincipal --assignee-object-id {_shown(place, 'principalId')}"
     return [
         line("az", "identity", "create", *ours, "--name", place.identity, "--location", place.location),
         *credentials,
-        f"{assignment} {principal}",
+        _assigned(place, ROLE, place.scope),
+        line("az", "role", "definition", "create", "--role-definition", json.dumps(_quota(place))),
+        _assigned(place, place.quota_role, place.subscription),
     ]
 
 
@@ -95,6 +108,23 @@ def github(place: Place) -> list[str]:
 def line(*words: str) -> str:
     """Return words as a shell reads them."""
     return shlex.join(words)
+
+
+def _assigned(place: Place, role: str, scope: str) -> str:
+    """Return the command that gives a role to the identity."""
+    assignment = line("az", "role", "assignment", "create", "--role", role, "--scope", scope)
+    principal = f"--assignee-principal-type ServicePrincipal --assignee-object-id {_shown(place, 'principalId')}"
+    return f"{assignment} {principal}"
+
+
+def _quota(place: Place) -> dict[str, object]:
+    """Return the definition of the role that reads sizes and quota, and nothing else."""
+    return {
+        "Name": place.quota_role,
+        "Description": "Reads which sizes Azure ML offers in a region, and their quota.",
+        "Actions": READS,
+        "AssignableScopes": [place.subscription],
+    }
 
 
 def _shown(place: Place, field: str) -> str:

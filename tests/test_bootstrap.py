@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 from pathlib import Path
@@ -31,11 +32,20 @@ def test_only_jobs_of_the_environment_can_sign_in() -> None:
     assert [line for line in (*lines, *github(place())) if "secret" in line] == []
 
 
-def test_the_role_ends_at_the_workspace() -> None:
-    """One assignment, no broader than the workspace, of a role that cannot assign roles."""
-    (assignment,) = [shlex.split(line) for line in identity(place()) if "role assignment" in line]
-    assert assignment[assignment.index("--role") + 1] == "AzureML Data Scientist"
-    assert assignment[assignment.index("--scope") + 1].endswith("/workspaces/ws")
+def test_what_writes_ends_at_the_workspace() -> None:
+    """A role that cannot assign roles on the workspace; on the subscription only sizes and quota may be read."""
+    lines = [shlex.split(line) for line in identity(place()) if line.startswith("az role")]
+    found = [
+        (words[words.index("--role") + 1], words[words.index("--scope") + 1]) for words in lines if "--role" in words
+    ]
+    subscription = "/subscriptions/11111111-2222-3333-4444-555555555555"
+    assert found == [
+        ("AzureML Data Scientist", place().scope),
+        ("github-name-prod quota", subscription),
+    ]
+    (made,) = [json.loads(words[words.index("--role-definition") + 1]) for words in lines if "definition" in words]
+    assert {action.rpartition("/")[2] for action in made["Actions"]} == {"read"}
+    assert (made["Name"], made["AssignableScopes"]) == ("github-name-prod quota", [subscription])
 
 
 @pytest.mark.parametrize(("environment", "reviewed"), [("dev", [False, True]), ("prod", [False, True, True])])

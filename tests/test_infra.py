@@ -12,7 +12,8 @@ from pycep import BicepParser
 from mlops import bootstrap
 from mlops.settings import load
 
-MAIN = Path(__file__).parents[1] / "pipelines" / "infra" / "main.bicep"
+INFRA = Path(__file__).parents[1] / "pipelines" / "infra"
+MAIN, QUOTA = INFRA / "main.bicep", INFRA / "quota.bicep"
 IDS = {f"MLOPS_WORKSPACE__{name}": "x" for name in ("SUBSCRIPTION_ID", "RESOURCE_GROUP", "NAME")}
 
 
@@ -30,16 +31,28 @@ def test_github_signs_in_as_the_bootstrap_command_says(bicep: dict[str, Any]) ->
     assert bicep["resources"]["role"]["config"]["scope"] == "workspace"
 
 
+def test_sizes_and_quota_are_read_as_the_bootstrap_command_says(bicep: dict[str, Any]) -> None:
+    """The same actions and no other, by the same identity, of the whole subscription."""
+    text = QUOTA.read_text()
+    assert tuple(re.findall(r"'(Microsoft\.MachineLearningServices/.+)'", text)) == bootstrap.READS
+    module = bicep["modules"]["quota"]
+    scope = module["config"]["scope"]["function"]["type"]
+    assert (module["detail"]["path"], scope) == (QUOTA.name, "subscription")
+    assert set(module["config"]["params"]) == set(BicepParser().parse(text=text)["parameters"])
+
+
 def test_nothing_secret_comes_out(bicep: dict[str, Any]) -> None:
     """Two ids are all that GitHub needs."""
     assert set(bicep["outputs"]) == {"clientId", "tenantId"}
     assert "listKeys" not in MAIN.read_text()
 
 
-def test_everything_declared_is_used(bicep: dict[str, Any]) -> None:
+@pytest.mark.parametrize("file", [MAIN, QUOTA], ids=lambda file: file.stem)
+def test_everything_declared_is_used(file: Path) -> None:
     """A parameter or variable that nothing names is a mistake, as `bicep lint` says, too."""
-    text = re.sub(r"//.*|@description.*", "", MAIN.read_text())
-    declared = [*bicep["parameters"], *bicep["variables"]]
+    bicep = BicepParser().parse(text=file.read_text())
+    text = re.sub(r"//.*|@description.*", "", file.read_text())
+    declared = [*bicep["parameters"], *bicep.get("variables", ())]
     assert [name for name in declared if len(re.findall(rf"\b{name}\b", text)) < 2] == []
 
 

@@ -27,6 +27,8 @@ FIXES: Final = {
     r"ModelAssetPathNotFoundInStorage": "the job's output is not in the storage: look whether the job has completed",
     r"not ready after|probes failed": "raise deploy.startup_s if its log ends while it was still loading",
     r"AADSTS700024": "the sign-in outlived its token: in GitHub Actions give the job `permissions: id-token: write`",
+    r"locations/(vmSizes|usages)/read": "give this identity the role on the subscription that reads sizes and quota: "
+    "`mlops bootstrap` prints the commands, docs/azure.md tells why",
     r"AuthorizationFailed|does not have authorization": "give this identity the role AzureML Data Scientist on the "
     "workspace (and AzureML Compute Operator to create clusters)",
     r"(endpoint|deployment) name .*(invalid|must)": "names of endpoints and deployments begin with a letter and "

@@ -146,6 +146,16 @@ resource role 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
+// Sizes and quota are the subscription's: no role on the workspace lets a plan read them.
+module quota 'quota.bicep' = {
+  name: 'ml${unique}'
+  scope: subscription()
+  params: {
+    identityName: github.name
+    principalId: github.properties.principalId
+  }
+}
+
 @description('AZURE_CLIENT_ID of the environments on GitHub.')
 output clientId string = github.properties.clientId
 

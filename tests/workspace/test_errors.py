@@ -44,6 +44,11 @@ def test_one_line_says_what_was_asked_what_was_said_and_where_to_look() -> None:
         ("ClusterCoreQuotaReached", "Operation results in exceeding quota limits of F.", "under Quotas of the portal"),
         ("UserError", "The specified vmSize X was retired on 2025-09-30", "a size that this region still offers"),
         ("AuthorizationFailed", "The client does not have authorization", "role AzureML Data Scientist"),
+        (
+            "AuthorizationFailed",
+            "The client may not perform action 'Microsoft.MachineLearningServices/locations/usages/read'",
+            "role on the subscription that reads sizes and quota",
+        ),
         ("UserError", "ModelAssetPathNotFoundInStorage", "look whether the job has completed"),
         ("Conflict", "Cannot create a deployment in endpoint e in Updating provisioning state", "wait and run again"),
         ("BadArgument", "The endpoint name Chat_1 is invalid", "3 to 32 lower-case letters, digits and single dashes"),
