@@ -16,6 +16,8 @@ from mlops.errors import AzureError
 from mlops.workspace import history
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mlops.workspace.client import Workspace
     from mlops.workspace.history import Job, Point
 
@@ -55,6 +57,15 @@ def hours(step: Job) -> float:
     return ((step.ended or datetime.now(UTC)) - step.started).total_seconds() / 3600
 
 
+def leaves(steps: Sequence[Job]) -> tuple[Job, ...]:
+    """Return the steps that have no steps of their own, which are those that have a node.
+
+    Their kind does not tell them: to the SDK each child of a job is a `base`.
+    """
+    parents = {step.parent for step in steps}
+    return tuple(step for step in steps if step.name not in parents)
+
+
 def watch(workspace: Workspace, name: str) -> Iterator[Snapshot]:
     """Yield a job's state now and then until it has ended; the last one has ended.
 
@@ -66,8 +77,7 @@ def watch(workspace: Workspace, name: str) -> Iterator[Snapshot]:
         reader = _Reader(client)
         while True:
             job = history.job(workspace, name)
-            leaves = (step for step in history.steps(workspace, name) if step.kind != "pipeline")
-            steps = tuple(leaves) or (job,)
+            steps = leaves(history.steps(workspace, name)) or (job,)
             lines = tuple(line for step in steps for line in reader.new_lines(step))
             yield Snapshot(time.monotonic() - begin, job.status, steps, lines)
             if job.is_over:
