@@ -73,10 +73,11 @@ def identity(place: Place) -> list[str]:
         + " "
         + line("--name", name, "--issuer", ISSUER, "--audiences", AUDIENCE)
         + " "
-        + line("--subject", f"repo:{place.repository}:environment:{name}")
+        + f'--subject "${{SUBJECT:?}}:environment:{name}"'
         for name in place.environments
     ]
     return [
+        f'SUBJECT="$({_prefix(place)})"',
         line("az", "identity", "create", *ours, "--name", place.identity, "--location", place.location),
         *credentials,
         _assigned(place, ROLE, place.scope),
@@ -108,6 +109,15 @@ def github(place: Place) -> list[str]:
 def line(*words: str) -> str:
     """Return words as a shell reads them."""
     return shlex.join(words)
+
+
+def _prefix(place: Place) -> str:
+    """Return the command that says how the subject of the repository's tokens begins: with its ids, too, if it is new.
+
+    GitHub Enterprise Server does not say it, and knows names alone.
+    """
+    address = f"repos/{place.repository}/actions/oidc/customization/sub"
+    return line("gh", "api", address, "--jq", f'.sub_claim_prefix // "repo:{place.repository}"')
 
 
 def _assigned(place: Place, role: str, scope: str) -> str:

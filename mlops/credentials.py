@@ -34,8 +34,8 @@ NETWORK: Final = "the network, HTTPS_PROXY and NO_PROXY, and run again"
 # What is said when a sign-in fails, and what mends it.
 REMEDIES: Final = {
     "AADSTS700016": "AZURE_CLIENT_ID is not an application of tenant AZURE_TENANT_ID: compare both with the portal",
-    "AADSTS700213": "the app has no federated credential for this repository and environment: add one whose subject "
-    "is repo:OWNER/NAME:environment:ENVIRONMENT",
+    "AADSTS700213": "the app has no federated credential for this repository and environment: compare its subjects, "
+    "letter by letter, with the one below, and add what `mlops bootstrap` prints; to rename a repository changes it",
     "AADSTS70021": "the federated credential's issuer or subject is another one: compare it with the subject above",
     "AADSTS90002": "AZURE_TENANT_ID is not a tenant's id",
     "HTTPSConnection": f"Entra cannot be reached: check {NETWORK}",

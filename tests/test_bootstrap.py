@@ -24,12 +24,26 @@ def place(environment: str = "prod", **changes: str) -> Place:
     return Place(environment=environment, **(said | changes))
 
 
+def run(lines: list[str], *, az: str, gh: str) -> list[str]:
+    """Return the words that lines print when these are what `az` and `gh` do."""
+    program = [f"az() {{ {az}; }}", f"gh() {{ {gh}; }}", *lines]
+    bash = ["bash", "-uc", "\n".join(program)]
+    return subprocess.run(bash, capture_output=True, text=True, check=False).stdout.split()
+
+
 def test_only_jobs_of_the_environment_can_sign_in() -> None:
     """A federated credential per environment of GitHub, and each names this repository; there is no secret."""
     lines = identity(place())
-    subjects = [word for line in lines for word in shlex.split(line) if word.startswith("repo:")]
-    assert subjects == [f"repo:owner/name:environment:{name}" for name in ("prod", "prod-override", "prod-traffic")]
+    words = run(lines, az='echo "$@"', gh="echo repo:owner@1/name@2")
+    subjects = [word for word in words if word.startswith("repo:")]
+    assert subjects == [f"repo:owner@1/name@2:environment:{name}" for name in ("prod", "prod-override", "prod-traffic")]
     assert [line for line in (*lines, *github(place())) if "secret" in line] == []
+
+
+def test_without_a_subject_there_is_no_credential() -> None:
+    """Who is not signed in to GitHub makes none that nobody's token fits, or anybody's."""
+    words = run(identity(place()), az='echo "$@"', gh="false")
+    assert words.count("federated-credential") == 0
 
 
 def test_what_writes_ends_at_the_workspace() -> None:
@@ -74,5 +88,5 @@ def test_a_shell_runs_nothing_else(environment: str, tmp_path: Path) -> None:
     program = ["az() { echo az; }", "gh() { echo gh; }", *lines]
     bash = ["bash", "-euc", "\n".join(program)]
     said = subprocess.run(bash, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.split()
-    assert said == [line.split()[0] for line in lines]
+    assert said == [line.split()[0] for line in lines if not line.startswith("SUBJECT=")]
     assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 // What one environment needs in a resource group: a workspace, the GPU cluster, and the identity that GitHub signs in as.
 //   az deployment group create --resource-group GROUP --template-file pipelines/infra/main.bicep \
-//     --parameters workspaceName=NAME repository=OWNER/NAME environments='["dev"]'
+//     --parameters workspaceName=NAME repository=OWNER/NAME environments='["dev"]' \
+//     subjectPrefix="$(gh api repos/OWNER/NAME/actions/oidc/customization/sub --jq .sub_claim_prefix)"
 
 targetScope = 'resourceGroup'
 
@@ -9,6 +10,9 @@ param workspaceName string
 
 @description('The repository on GitHub, OWNER/NAME.')
 param repository string
+
+@description('How the subject of its tokens begins: gh api repos/OWNER/NAME/actions/oidc/customization/sub says it.')
+param subjectPrefix string = 'repo:${repository}'
 
 @description('Environments on GitHub whose jobs may sign in; for prod also prod-traffic.')
 param environments array
@@ -130,7 +134,7 @@ resource signIn 'Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdent
     name: environment
     properties: {
       issuer: 'https://token.actions.githubusercontent.com'
-      subject: 'repo:${repository}:environment:${environment}'
+      subject: '${subjectPrefix}:environment:${environment}'
       audiences: ['api://AzureADTokenExchange']
     }
   }
