@@ -19,6 +19,7 @@ from mlops.settings import load
 ROOT = Path(__file__).parents[2]
 WRITES = {"id-token", "pull-requests", "attestations"}
 SAME_REPOSITORY = "github.event.pull_request.head.repo.full_name == github.repository"
+SOMEWHERE = {f"MLOPS_WORKSPACE__{name}": "x" for name in ("SUBSCRIPTION_ID", "RESOURCE_GROUP", "NAME")}
 CHECKS = ("browser", "docs", "lint", "tests", "types", "workflows")
 COMMANDS = (
     r'nox -s [a-z]+( -- [\w$"=. -]+)?',
@@ -94,12 +95,27 @@ def test_whoever_writes_to_an_endpoint_waits_for_it(workflows: dict[str, Any]) -
 @pytest.mark.parametrize("environment", ["dev", "prod"])
 def test_a_lost_rollout_is_taken_up_to_its_end(environment: str, workflows: dict[str, Any]) -> None:
     """Its job may last as long as a rollout, and the way back after that; nothing else waits for it."""
-    somewhere = {f"MLOPS_WORKSPACE__{name}": "x" for name in ("SUBSCRIPTION_ID", "RESOURCE_GROUP", "NAME")}
-    plan = load(environment, variables=somewhere).rollout
+    plan = load(environment, variables=SOMEWHERE).rollout
     assert list(workflows["recover"]["jobs"]) == ["recover"]
     longest_s = max(plan.deadline_s, plan.bake_max_s + plan.post_bake_s) + plan.effect_s
     assert 60 * workflows["recover"]["jobs"]["recover"]["timeout-minutes"] > longest_s
     assert "rollout recover" not in str(workflows["reconcile"])
+
+
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+def test_no_job_ends_before_what_it_waits_for(environment: str, jobs: dict[str, Any]) -> None:
+    """A runner that is gone cannot say what became of a deployment: fifteen minutes are left beside the deadlines."""
+    settings = load(environment, variables=SOMEWHERE)
+    a_deployment, rollout = settings.deploy.deadline_s, settings.rollout
+    longest_s = {
+        "deploy/deploy": 2 * a_deployment,
+        "janitor/janitor": 2 * a_deployment,
+        "drill/drill": 2 * a_deployment + rollout.bake_max_s + rollout.effect_s,
+        "finetune/finetune": settings.finetune.queue_deadline_s,
+        "rollout/rollout": rollout.deadline_s + rollout.effect_s,
+    }
+    ended = {job: seconds for job, seconds in longest_s.items() if 60 * jobs[job]["timeout-minutes"] < seconds + 900}
+    assert ended == {}
 
 
 def test_a_release_is_the_seven_in_order(workflows: dict[str, Any]) -> None:
@@ -161,6 +177,14 @@ def test_a_forks_pull_request_sees_no_token(workflows: dict[str, Any]) -> None:
     strong = [name for name, writes in granted.items() if WRITES & writes]
     assert strong
     assert [name for name in strong if not is_guarded(name)] == []
+
+
+def test_without_azure_a_pull_request_may_be_merged(workflows: dict[str, Any]) -> None:
+    """What trains, and says so, is skipped; the one check takes that as no failure."""
+    jobs = workflows["pull-request"]["jobs"]
+    assert all("vars.ENVIRONMENTS != ''" in jobs[name]["if"] for name in ("prepare", "checked"))
+    assert jobs["finetune"]["needs"] == "prepare"
+    assert "skipped" not in str(jobs["passed"])
 
 
 def test_a_pull_requests_words_are_read_by_nothing(workflows: dict[str, Any]) -> None:
