@@ -11,6 +11,10 @@ ISSUER: Final = "https://token.actions.githubusercontent.com"
 AUDIENCE: Final = "api://AzureADTokenExchange"
 ROLE: Final = "AzureML Data Scientist"
 """May do everything in the workspace but change the workspace itself, its clusters and who has access."""
+PROVIDERS: Final = tuple(
+    f"Microsoft.{name}" for name in ("MachineLearningServices", "PolicyInsights", "Cdn", "ContainerRegistry")
+)
+"""What a new subscription lacks: endpoints need the first three, the images of environments the last."""
 READS: Final = tuple(f"Microsoft.MachineLearningServices/locations/{what}/read" for what in ("vmSizes", "usages"))
 """What a plan reads of the region, which is the subscription's: no role on the workspace allows it."""
 REVIEWED: Final = {"dev": ("dev-override",), "prod": ("prod-override", "prod-traffic")}
@@ -31,7 +35,8 @@ class Place:
     @property
     def identity(self) -> str:
         """Return the name of the managed identity that GitHub's jobs sign in as."""
-        return f"github-{self.repository.rpartition('/')[2]}-{self.environment}"[:128]
+        # It takes letters, digits, dashes and underscores; a repository may have dots as well.
+        return f"github-{self.repository.rpartition('/')[2]}-{self.environment}".replace(".", "-")[:128]
 
     @property
     def quota_role(self) -> str:
@@ -61,6 +66,7 @@ def group(place: Place) -> list[str]:
     """Return the commands that come before anything the SDK can make."""
     return [
         line("az", "account", "set", "--subscription", place.subscription_id),
+        *(line("az", "provider", "register", "--namespace", name, "--wait") for name in PROVIDERS),
         line("az", "group", "create", "--name", place.resource_group, "--location", place.location),
     ]
 

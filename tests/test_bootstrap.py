@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops.bootstrap import Place, github, group, identity
+from mlops.bootstrap import PROVIDERS, Place, github, group, identity
 
 
 def place(environment: str = "prod", **changes: str) -> Place:
@@ -44,6 +44,20 @@ def test_without_a_subject_there_is_no_credential() -> None:
     """Who is not signed in to GitHub makes none that nobody's token fits, or anybody's."""
     words = run(identity(place()), az='echo "$@"', gh="false")
     assert words.count("federated-credential") == 0
+
+
+def test_an_identity_has_a_name_that_azure_takes() -> None:
+    """A repository may have a dot in its name, an identity may not."""
+    assert place(repository="owner/my.chat_1").identity == "github-my-chat_1-prod"
+
+
+def test_a_new_subscription_gets_what_endpoints_need() -> None:
+    """Before anything is made, and each is waited for."""
+    lines = group(place())
+    registered = [line for line in lines if line.startswith("az provider register")]
+    assert [line.split()[4] for line in registered] == list(PROVIDERS)
+    assert all(line.endswith(" --wait") for line in registered)
+    assert lines[-1].startswith("az group create")
 
 
 def test_what_writes_ends_at_the_workspace() -> None:

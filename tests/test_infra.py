@@ -28,6 +28,7 @@ def test_github_signs_in_as_the_bootstrap_command_says(bicep: dict[str, Any]) ->
     text = MAIN.read_text()
     assert f"issuer: '{bootstrap.ISSUER}'" in text
     assert f"audiences: ['{bootstrap.AUDIENCE}']" in text
+    assert "name: replace('github-${last(split(repository, '/'))}-${environments[0]}', '.', '-')" in text
     assert "subject: '${subjectPrefix}:environment:${environment}'" in text
     assert bicep["resources"]["role"]["config"]["scope"] == "workspace"
 

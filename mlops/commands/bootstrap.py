@@ -75,7 +75,7 @@ def _make(loaded: Settings, location: str, *, dry_run: bool) -> None:
             lambda: cluster.ensure_cluster(client.connect(workspace), wanted, section="finetune.cluster"),
         ),
         (
-            f"endpoint {endpoint}, which costs nothing without a deployment",
+            f"endpoint {endpoint}, which costs nothing without a deployment; its name is one in all of the region",
             lambda: endpoints.find(client.connect(workspace), endpoint) is not None,
             lambda: endpoints.create(client.connect(workspace), endpoint),
         ),

@@ -31,6 +31,8 @@ FIXES: Final = {
     "`mlops bootstrap` prints the commands, docs/azure.md tells why",
     r"AuthorizationFailed|does not have authorization": "give this identity the role AzureML Data Scientist on the "
     "workspace (and AzureML Compute Operator to create clusters)",
+    r"unique within (a|the) region": "somebody in this region has an endpoint of that name, perhaps in another "
+    "subscription: choose another deploy.endpoint",
     r"(endpoint|deployment) name .*(invalid|must)": "names of endpoints and deployments begin with a letter and "
     "have 3 to 32 lower-case letters, digits and single dashes",
     r"(cluster|compute) name .*(invalid|must)": "names of clusters and instances begin with a letter and have letters, "

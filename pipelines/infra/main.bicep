@@ -60,6 +60,7 @@ resource vault 'Microsoft.KeyVault/vaults@2023-07-01' = {
     tenantId: subscription().tenantId
     enableRbacAuthorization: true
     enableSoftDelete: true
+    softDeleteRetentionInDays: 7
     enablePurgeProtection: true
     sku: {
       family: 'A'
@@ -122,7 +123,8 @@ resource cluster 'Microsoft.MachineLearningServices/workspaces/computes@2024-10-
 }
 
 resource github 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = {
-  name: 'github-${last(split(repository, '/'))}-${environments[0]}'
+  // Letters, digits, dashes and underscores; a repository may have dots as well.
+  name: replace('github-${last(split(repository, '/'))}-${environments[0]}', '.', '-')
   location: location
 }
 

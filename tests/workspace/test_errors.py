@@ -51,6 +51,12 @@ def test_one_line_says_what_was_asked_what_was_said_and_where_to_look() -> None:
         ),
         ("UserError", "ModelAssetPathNotFoundInStorage", "look whether the job has completed"),
         ("Conflict", "Cannot create a deployment in endpoint e in Updating provisioning state", "wait and run again"),
+        (
+            "BadArgument",
+            "There is already an endpoint with this name, Endpoint name needs to be unique within a region",
+            "choose another deploy.endpoint",
+        ),
+        ("UserError", "Endpoint names must be unique within the region", "choose another deploy.endpoint"),
         ("BadArgument", "The endpoint name Chat_1 is invalid", "3 to 32 lower-case letters, digits and single dashes"),
         ("UserError", "Deployment name [Blue_] is invalid", "names of endpoints and deployments"),
         ("UserError", "Compute name 1gpu is invalid", "names of clusters and instances begin with a letter"),
