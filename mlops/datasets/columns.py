@@ -132,7 +132,7 @@ def detect(rows: Sequence[Raw], *, given: Mapping[ColumnName, str]) -> Columns:
         )
     if unused := [f"{name}: {column}" for name, column in given.items() if column not in columns.names]:
         raise DataError(
-            f"data.columns names {', '.join(unused)}, which has no part in a conversation of {columns}: leave it out"
+            f"data.columns names {', '.join(unused)}, which has no part in a conversation of {columns}: delete it"
         )
     return replace(columns, prompt="prompt") if all(_repeats(columns, raw) for raw in rows) else columns
 

@@ -88,7 +88,7 @@ def test_an_input_that_is_named_is_a_part_of_the_question() -> None:
     assert str(detect([raw], given={})) == "user: prompt, assistant: response"
     named = detect([raw], given={"input": "context"})
     assert str(named) == "user: prompt + context, assistant: response"
-    unused = r"data.columns names input: context, which has no part in a conversation of messages: messages, .*leave it"
+    unused = r"data.columns names input: context, which has no part in a conversation of messages: .*delete it"
     with pytest.raises(DataError, match=unused):
         detect([raw | {"messages": HELLO}], given={"input": "context", "messages": "messages"})
 
