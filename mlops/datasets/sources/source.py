@@ -116,7 +116,7 @@ def _below(place: Path) -> Iterator[Path]:
     for folder, folders, files in os.walk(place, followlinks=True):
         here = Path(folder).resolve()
         folders[:] = [each for each in folders if not here.is_relative_to(Path(folder, each).resolve())]
-        yield from (Path(folder, each) for each in (*folders, *files))
+        yield from (Path(folder, each) for each in files)
 
 
 def _matching(pattern: Path) -> list[Path]:
